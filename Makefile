@@ -1,0 +1,101 @@
+# Everything here sets itself up: `make demo` and `make test` are the two commands to know, `make help` lists the rest.
+
+PYTHON ?= python3
+PORT ?= 3000
+PHOTOS ?=
+ARGS ?=
+
+BIN := .venv/bin
+PYTEST := $(BIN)/python -m pytest
+WEB_SOURCES := $(shell find web -name node_modules -prune -o -name dist -prune -o -type f -print) twinlens/contract.schema.json LICENSE
+
+export PYTHON
+# Tools of the virtual environment come first; Node.js lies there too where the machine has none.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo page setup node chromium lint format test test-heavy test-all parity parity-dct readme lock clean
+.NOTPARALLEL:
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: .venv/.serve web/dist/index.html ## Serve the shipped model and the page (PORT=3000)
+	@echo "Open http://127.0.0.1:$(PORT) once the server says that it is ready; Ctrl-C ends it."
+	@TWINLENS_HOST=127.0.0.1 TWINLENS_PORT=$(PORT) $(BIN)/twinlens serve
+
+test: setup lint ## Run the checks and the tests: unit, integration, then end to end
+	$(PYTEST) -m "not heavy" tests/unit
+	$(PYTEST) -m "not heavy" tests/integration
+	$(PYTEST) -m "not heavy" tests/e2e
+
+test-heavy: setup ## Run only the tests that need minutes, gigabytes or system packages
+	$(PYTEST) -m heavy tests
+
+test-all: test test-heavy ## Run every test
+
+lint: setup ## Run ruff, mypy and the page's checks (types, eslint, prettier, vitest)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	cd web && npm run check
+
+format: setup ## Format Python and the page's sources
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+	cd web && npx prettier --write .
+
+parity: setup ## Compare server and page on photos: make parity PHOTOS=folder [ARGS=...]
+	@test -n "$(PHOTOS)" || { echo "Say which photos: make parity PHOTOS=folder" >&2; exit 2; }
+	$(BIN)/python -m parity "$(PHOTOS)" $(ARGS)
+
+parity-dct: .venv/.dev ## Measure what decoding large JPEGs scaled costs and saves: make parity-dct PHOTOS=folder
+	@test -n "$(PHOTOS)" || { echo "Say which photos: make parity-dct PHOTOS=folder" >&2; exit 2; }
+	$(BIN)/python -m parity.dct "$(PHOTOS)" $(ARGS)
+
+readme: .venv/.dev ## Write the generated tables of README.md anew
+	$(BIN)/python -m benchmarks.readme
+
+setup: .venv/.dev web/dist/index.html chromium ## Install everything that the tests need
+
+page: web/dist/index.html ## Build the page into web/dist
+
+lock: .venv/.dev ## Write the pinned requirements anew from requirements/*.in (ARGS=--upgrade for newer ones)
+	$(call lock,serve,)
+	$(call lock,train,-c requirements/serve.txt)
+	$(call lock,dev,-c requirements/train.txt)
+	$(call lock,node,)
+
+clean: ## Remove the virtual environment and everything built or installed
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache build *.egg-info web/dist web/node_modules
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+define lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		requirements/$(1).in $(2) -o requirements/$(1).txt $(ARGS)
+endef
+
+.venv/pyvenv.cfg:
+	setup/venv
+
+.venv/.serve: requirements/serve.txt pyproject.toml | .venv/pyvenv.cfg
+	setup/install serve
+	@touch $@
+
+.venv/.dev: requirements/dev.txt pyproject.toml | .venv/pyvenv.cfg
+	setup/install dev
+	@touch $@ .venv/.serve
+
+node: | .venv/pyvenv.cfg
+	@setup/node
+
+chromium: .venv/.dev
+	@setup/chromium
+
+web/node_modules/.package-lock.json: web/package-lock.json web/package.json | node
+	cd web && npm ci --no-audit --no-fund
+	@touch $@
+
+web/dist/index.html: web/node_modules/.package-lock.json $(WEB_SOURCES)
+	cd web && npm run build
+	@touch $@

@@ -1,0 +1,117 @@
+"""``python -m benchmarks.readme [--check]``: fill README's generated tables, so that no figure in it is typed by hand.
+
+``<!-- results:NAME:begin -->`` .. ``<!-- results:NAME:end -->`` holds the goals of ``docs/results/NAME.json``;
+``<!-- settings:begin -->`` .. ``<!-- settings:end -->`` holds the table of settings, ``<!-- model:begin -->`` .. the
+accuracy of the shipped model.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+from benchmarks.results import RESULTS, ROOT
+from twinlens.errors import TwinlensError
+from twinlens.settings import table
+from twinlens.store import open_current, write_atomically
+
+README: Final = ROOT / "README.md"
+
+_BLOCK: Final = re.compile(
+    r"(?P<begin><!-- (?P<name>settings|model|results:[a-z0-9-]+):begin -->\n)(?P<body>.*?)"
+    r"(?P<end><!-- (?P=name):end -->)",
+    re.DOTALL,
+)
+_MARK: Final = re.compile(r"<!-- (?:settings|model|results:[^ ]*?):(?:begin|end) -->")
+
+
+def filled(text: str, results: Path) -> str:
+    """A Markdown text with every generated block written anew.
+
+    :param results: the folder of the result files.
+    :raises TwinlensError: ``invalid_data`` if a block has no end, or names a result file that is not there.
+    """
+    if len(_MARK.findall(text)) != 2 * len(_BLOCK.findall(text)):
+        raise TwinlensError("invalid_data", "A generated block of the README has no end, or no beginning.")
+
+    def body(match: re.Match[str]) -> str:
+        name = match["name"]
+        if name == "settings":
+            content = table()
+        elif name == "model":
+            content = accuracy_table(ROOT / "bentos" / "clothing")
+        else:
+            content = goals_table(results / f"{name.removeprefix('results:')}.json")
+        return f"{match['begin']}{content}\n{match['end']}"
+
+    return _BLOCK.sub(body, text)
+
+
+def accuracy_table(model: Path) -> str:
+    """Accuracy of the version in use of a model, from its ``evaluation.json``, with the command that measures it.
+
+    :param model: the model's folder, ``MODELS/NAME``.
+    :raises TwinlensError: as :func:`twinlens.store.open_current` does.
+    """
+    version = open_current(model)
+    evaluation = json.loads((version.path / "evaluation.json").read_bytes())
+    lines = ["| Split | Top-1 | 95 % interval | Photos |", "| --- | --- | --- | --- |"]
+    for split, found in evaluation.items():
+        low, high = found["interval"]
+        lines.append(f"| {split} | {found['top1']:.4f} | {low:.3f} to {high:.3f} | {found['n']} |")
+    command = f"python -m training evaluate {model.relative_to(ROOT).as_posix()} --split test --data PHOTOS"
+    return "\n".join(
+        [*lines, "", f"`{command}`; see the [card]({(version.path / 'MODEL_CARD.md').relative_to(ROOT)})."]
+    )
+
+
+def goals_table(path: Path) -> str:
+    """The goals of a result file as a Markdown table, with the command and the machine that they were measured with.
+
+    :raises TwinlensError: ``invalid_data`` if there is no such file.
+    """
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise TwinlensError("invalid_data", f"The README shows {path.name}, which is not there: measure it.") from None
+    lines = ["| Figure | Measured | Asked for | Met |", "| --- | --- | --- | --- |"]
+    for goal in content["goals"]:
+        value = "not measured" if goal["value"] is None else f"{goal['value']:g}"
+        bound = f"{'≥' if goal['better'] == 'higher' else '≤'} {goal['goal']:g}"
+        met = "yes" if goal["met"] else "**no**"
+        lines.append(f"| `{goal['name']}` ({goal['unit']}) | {value} | {bound} | {met} |")
+    machine = content["machine"]
+    where = f"{machine['cpu']}, {machine['cores']} cores"
+    lines += ["", f"`{content['command']}` at `{content['commit'][:12]}` on {where}."]
+    return "\n".join(lines)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Write the tables, or with ``--check`` tell whether they are up to date; status 1 if they are not."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.readme", description="Fill README's generated tables.")
+    parser.add_argument("--check", action="store_true", help="write nothing; fail if a table is out of date")
+    options = parser.parse_args(arguments)
+    old = README.read_text(encoding="utf-8")
+    try:
+        new = filled(old, RESULTS)
+    except TwinlensError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    if options.check and new != old:
+        sys.stdout.writelines(
+            difflib.unified_diff(old.splitlines(True), new.splitlines(True), "README.md", "generated")
+        )
+        sys.stderr.write("README.md is out of date: run `make readme`.\n")
+        return 1
+    if not options.check:
+        write_atomically(README, new.encode())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,144 @@
+"""The one shape of every result file in ``docs/results``: what ran, where, what was measured, which goals were met.
+
+A result names the command and the commit that made it and the machine it ran on, so that a figure can be checked by
+running it again. Goals that were missed stand there like the others.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import platform
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from twinlens import __version__
+from twinlens.inference import available_threads
+from twinlens.store import write_atomically
+
+ROOT: Final = Path(__file__).parent.parent
+RESULTS: Final = ROOT / "docs" / "results"
+
+_PACKAGES: Final = ("bentoml", "numpy", "onnxruntime", "pillow")
+# Written by the measurements themselves, so they do not make a checkout a changed one.
+_OUTPUTS: Final = ("docs/results", "README.md")
+
+
+@dataclass(frozen=True)
+class Goal:
+    """One figure that was asked for.
+
+    ``value`` is None where it could not be measured, which misses the goal. ``unit`` is a word such as ``share`` or
+    ``ms``; ``better`` says on which side of ``goal`` a value must be; a value equal to the goal meets it.
+    """
+
+    name: str
+    value: float | None
+    unit: str
+    goal: float
+    better: Literal["higher", "lower"]
+
+    @property
+    def met(self) -> bool:
+        """Whether the value is at least as good as the goal."""
+        if self.value is None or math.isnan(self.value):
+            return False
+        return self.value >= self.goal if self.better == "higher" else self.value <= self.goal
+
+    def to_json(self) -> dict[str, Any]:
+        """The goal as it stands in a result file."""
+        value = None if self.value is None or math.isnan(self.value) else significant(self.value)
+        return {**asdict(self), "value": value, "met": self.met}
+
+
+def significant(value: float, digits: int = 4) -> float:
+    """Round a figure to its significant digits: a measurement has no more."""
+    return float(f"{value:.{digits}g}")
+
+
+def commit() -> str:
+    """The commit of this checkout, with ``+changes`` where tracked files differ from it; ``unknown`` outside git."""
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(ROOT), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        head = git("rev-parse", "HEAD")
+        changed = git("status", "--porcelain", "--untracked-files=no", "--", ".", *(f":!{path}" for path in _OUTPUTS))
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return head + ("+changes" if changed else "")
+
+
+def machine(versions: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Facts about this machine: cores that this process may use, processor, memory, versions.
+
+    :param versions: versions that only the measurement knows, a browser's for example.
+    """
+    return {
+        "cores": available_threads(),
+        "cpu": _processor(),
+        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30),
+        "system": platform.platform(),
+        "versions": {
+            "twinlens": __version__,
+            "python": platform.python_version(),
+            **{name: metadata.version(name) for name in _PACKAGES},
+            **(versions or {}),
+        },
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def result(
+    command: str,
+    rows: Sequence[Mapping[str, Any]],
+    goals: Sequence[Goal],
+    *,
+    definitions: Mapping[str, str] | None = None,
+    versions: Mapping[str, str] | None = None,
+    facts: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """A result as it stands in its file.
+
+    :param command: the command that makes it again, with paths relative to the repository.
+    :param rows: what was measured, one JSON object each.
+    :param definitions: what each figure means, where its name does not say it all.
+    :param versions: as for :func:`machine`.
+    :param facts: further keys of the file, such as the model that was measured.
+    """
+    return {
+        "command": command,
+        "commit": commit(),
+        "machine": machine(versions),
+        **(facts or {}),
+        "definitions": dict(definitions or {}),
+        "goals": [goal.to_json() for goal in goals],
+        "rows": [dict(row) for row in rows],
+    }
+
+
+def write_result(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a result file, whole or not at all; a row takes one line, so that differences can be read."""
+    head = json.dumps({**content, "rows": []}, ensure_ascii=False, indent=2, allow_nan=False)
+    rows = ",\n".join(f"    {json.dumps(row, ensure_ascii=False, allow_nan=False)}" for row in content["rows"])
+    body = head.removesuffix('"rows": []\n}') + (f'"rows": [\n{rows}\n  ]\n}}\n' if rows else '"rows": []\n}\n')
+    write_atomically(path, body.encode())
+
+
+def portable(path: Path) -> str:
+    """A path as a result file may name it: relative to the repository, with ``/``, never one of this machine."""
+    return Path(os.path.relpath(path.resolve(), ROOT)).as_posix()

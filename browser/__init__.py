@@ -1,0 +1,1 @@
+"""A real browser and a static host for it, shared by tests, parity and benchmarks; never by the server."""

@@ -1,0 +1,40 @@
+"""The built page on a plain static host, visited in a real browser."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser
+
+from browser.chromium import chromium
+from tests import models
+
+DIST = Path(__file__).parents[2] / "web" / "dist"
+
+
+@pytest.fixture(scope="session")
+def dist() -> Path:
+    """The folder of the built page."""
+    if not (DIST / "index.html").is_file():
+        pytest.fail(f"{DIST} has no page in it. Run: make page")
+    return DIST
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium with WebGL, which the page reads partly transparent pixels through."""
+    with chromium(webgl=True) as browser:
+        yield browser
+
+
+@pytest.fixture(scope="session")
+def colours(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of the made model that names colours, with Chinese names for two of them."""
+    chinese = {"red": "红色", "green": "绿色"}
+    labels = [
+        {"name": name, "display": {"en": name.capitalize()} | ({"zh": chinese[name]} if name in chinese else {})}
+        for name in models.LABELS
+    ]
+    return models.write(tmp_path_factory.mktemp("models"), labels=labels)

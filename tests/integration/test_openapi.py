@@ -1,0 +1,182 @@
+"""Every answer that the OpenAPI document promises is really given, and no other.
+
+A status that is documented and has no case here fails, and so does an answer that the document does not describe.
+"""
+
+import contextlib
+import re
+import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import jsonschema
+import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from tests import images, models
+from tests.servers import running
+
+PHOTO = images.encoded(models.picture("blue"), "JPEG")
+POST = ("post", "/v1/classify")
+
+
+@pytest.fixture(scope="module")
+def document(server):
+    found = httpx.get(server.url + "/docs.json").json()
+    OpenAPIV31SpecValidator(found).validate()
+    return found
+
+
+@pytest.fixture(scope="module")
+def hurried(made):
+    """A server that has hardly any time for a request, and hardly lets one wait."""
+    with running({**made, "TWINLENS_TIMEOUT_S": "0.25", "TWINLENS_MAX_LATENCY_MS": "1"}, ready=False) as server:
+        until(lambda: httpx.get(server.url + "/readyz", timeout=30), 200)
+        yield server
+
+
+@pytest.fixture(scope="module")
+def unready(made, tmp_path_factory):
+    """A server whose model does not give its golden answer."""
+    folder = tmp_path_factory.mktemp("unready")
+    models.write(folder, resize=dict(models.RESIZE, shorter_edge=100))
+    with running({**made, "TWINLENS_MODELS": str(folder)}, ready=False) as server:
+        yield server
+
+
+def until(ask, status):
+    """Ask again until an answer has the status."""
+    deadline = time.monotonic() + 60
+    while (response := ask()).status_code != status:
+        assert time.monotonic() < deadline, (response.status_code, response.text)
+    return response
+
+
+def by_status(response):
+    return {str(response.status_code): [response]}
+
+
+def cases(server, hurried, unready):
+    """For each operation: answers by the status that they must have."""
+    url, photo = server.url, {"content": PHOTO}
+
+    def classify(**options):
+        return httpx.post(f"{url}/v1/classify", timeout=60, **options)
+
+    def overload():
+        with ThreadPoolExecutor(48) as pool:
+            asked = [pool.submit(httpx.post, f"{hurried.url}/v1/classify", timeout=60, **photo) for _ in range(96)]
+            answers = [each.result() for each in asked]
+        return next((answer for answer in answers if answer.status_code == 429), answers[0])
+
+    def slow_upload():
+        with socket.create_connection(("127.0.0.1", hurried.port), 30) as connection:
+            connection.sendall(b"POST /v1/classify HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n")
+            data = b""
+            with contextlib.suppress(TimeoutError):
+                while b"}" not in data:
+                    data += connection.recv(65_536)
+        head, _, body = data.partition(b"\r\n\r\n")
+        headers = [line.split(": ", 1) for line in head.decode().splitlines()[1:]]
+        return httpx.Response(int(head.split(b" ")[1]), headers=headers, content=body)
+
+    heavy = images.png(7_000, 7_000, images.zeros(7_000 * 21_001))
+    form = {"files": {"image": ("a.jpg", PHOTO)}, "data": {"top_k": "2"}}
+    ok = [
+        classify(**photo),
+        classify(**form),
+        classify(params={"top_k": 1}, **photo),
+        classify(params={"top_k": 99}, **photo),
+    ]
+    model = httpx.get(f"{url}/v1/model")
+    return {
+        POST: {
+            "200": ok,
+            "400": [
+                classify(),
+                classify(data={"image": "http://127.0.0.1/"}),
+                classify(content=b"x", headers={"content-type": "multipart/form-data; boundary=y"}),
+                classify(params={"top_k": 0}, **photo),
+            ],
+            "408": [slow_upload()],
+            "413": [classify(content=bytes(2**25 + 1)), classify(content=images.bombs()["png-30000x30000"])],
+            "415": [classify(content=b"%PDF-1.7"), classify(json={"image": "x"})],
+            "422": [classify(content=b"hello"), classify(content=PHOTO[:300])],
+            "429": [until(overload, 429)],
+            "503": [httpx.post(f"{unready.url}/v1/classify", **photo)],
+            "504": [until(lambda: httpx.post(f"{hurried.url}/v1/classify", content=heavy, timeout=60), 504)],
+        },
+        ("get", "/v1/model"): {
+            "200": [model],
+            "304": [httpx.get(f"{url}/v1/model", headers={"if-none-match": model.headers["etag"]})],
+            "503": [httpx.get(f"{unready.url}/v1/model")],
+        },
+        ("get", "/readyz"): by_status(httpx.get(f"{url}/readyz")) | by_status(httpx.get(f"{unready.url}/readyz")),
+        ("get", "/livez"): by_status(httpx.get(f"{unready.url}/livez")),
+        **{("get", path): by_status(httpx.get(url + path)) for path in ("/metrics", "/docs.json", "/schema.json")},
+    }
+
+
+@pytest.fixture(scope="module")
+def answers(server, hurried, unready):
+    return cases(server, hurried, unready)
+
+
+def operations(document):
+    return {(method, path): operation for path, item in document["paths"].items() for method, operation in item.items()}
+
+
+def test_every_documented_status_is_given_and_no_other(document, answers):
+    documented = {name: set(operation["responses"]) for name, operation in operations(document).items()}
+    assert {name: set(given) for name, given in answers.items()} == documented
+
+
+def test_every_documented_code_is_given(document, answers):
+    for name, operation in operations(document).items():
+        for status, response in operation["responses"].items():
+            if status < "400":
+                continue
+            documented = set(re.findall(r"`(\w+)`", response["description"]))
+            assert {answer.json()["code"] for answer in answers[name][status]} == documented, (name, status)
+
+
+def test_every_answer_is_as_documented(document, answers):
+    for name, given in answers.items():
+        for status, responses in given.items():
+            documented = operations(document)[name]["responses"][status]
+            for response in responses:
+                assert response.status_code == int(status), (name, response.text)
+                assert set(documented.get("headers", {})) <= {
+                    key.title().replace("Etag", "ETag") for key in response.headers
+                }
+                if "content" not in documented:
+                    assert response.content == b""
+                    continue
+                media_type = response.headers["content-type"].split(";")[0]
+                schema = documented["content"][media_type]["schema"]
+                value = response.json() if media_type.endswith("json") else response.text
+                validator = jsonschema.Draft202012Validator({**schema, "components": document["components"]})
+                validator.validate(value)
+
+
+def test_every_documented_request_is_accepted(document, server):
+    operation = operations(document)[POST]
+    assert set(operation["requestBody"]["content"]) == {"multipart/form-data", "image/*", "application/octet-stream"}
+    for media_type in ("image/jpeg", "image/tiff", "application/octet-stream"):
+        answer = httpx.post(f"{server.url}/v1/classify", content=PHOTO, headers={"content-type": media_type})
+        assert answer.status_code == 200
+    (parameter,) = operation["parameters"]
+    assert (parameter["name"], parameter["in"], parameter["required"]) == ("top_k", "query", False)
+    default = httpx.post(f"{server.url}/v1/classify", content=PHOTO).json()
+    assert len(default["predictions"]) == parameter["schema"]["default"]
+
+
+def test_an_unready_server_says_why_in_its_log_alone(unready):
+    answer = httpx.get(f"{unready.url}/readyz")
+    assert answer.json()["code"] == "not_ready" and "retry-after" in answer.headers
+    assert "/" not in answer.json()["detail"].replace("/readyz", "")
+    until_logged = time.monotonic() + 30
+    while "invalid_model" not in unready.log.read_text() and time.monotonic() < until_logged:
+        time.sleep(0.1)
+    assert "invalid_model" in unready.log.read_text() and "golden case" in unready.log.read_text()

@@ -1,0 +1,139 @@
+import asyncio
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from twinlens.errors import TwinlensError
+from twinlens.http.asgi import Gate
+from twinlens.http.metrics import Metrics
+from twinlens.http.problems import problem
+from twinlens.http.request import READING
+
+
+def call(app, *, timeout=10.0, path="/v1/classify", kind="http"):
+    """Send one request through the gate.
+
+    :return: the messages that were sent, and the registry of the metrics.
+    """
+    registry = CollectorRegistry()
+    sent = []
+
+    async def receive():
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {"type": kind, "method": "POST", "path": path, "headers": []}
+    call.registry = registry
+    asyncio.run(Gate(app, Metrics(registry), timeout)(scope, receive, send))
+    return sent, registry
+
+
+def respond(status=200, body=b"ok", headers=()):
+    async def app(scope, receive, send):
+        await send({"type": "http.response.start", "status": status, "headers": list(headers)})
+        await send({"type": "http.response.body", "body": body})
+
+    return app
+
+
+def counted(registry, status, code=None):
+    labels = {"route": "/v1/classify", "method": "POST", "status": str(status)}
+    assert registry.get_sample_value("twinlens_http_requests_total", labels) == 1
+    assert registry.get_sample_value("twinlens_http_request_seconds_count", {"route": "/v1/classify"}) == 1
+    assert registry.get_sample_value("twinlens_http_requests_in_progress") == 0
+    assert code is None or registry.get_sample_value("twinlens_problems_total", {"code": code}) == 1
+
+
+def test_an_answer_is_passed_on_counted_and_marked():
+    sent, registry = call(respond(headers=[(b"x-own", b"1")]))
+    assert [message["type"] for message in sent] == ["http.response.start", "http.response.body"]
+    headers = dict(sent[0]["headers"])
+    assert headers[b"x-own"] == b"1"
+    assert headers[b"x-content-type-options"] == b"nosniff"
+    assert headers[b"cross-origin-resource-policy"] == b"same-origin"
+    counted(registry, 200)
+
+
+def test_an_error_that_nobody_caught_is_a_problem(caplog):
+    async def app(scope, receive, send):
+        raise ValueError("secret")
+
+    sent, registry = call(app)
+    assert sent[0]["status"] == 500
+    assert b"secret" not in sent[1]["body"] and b'"internal"' in sent[1]["body"]
+    assert "secret" in caplog.text
+    counted(registry, 500, "internal")
+
+
+def test_a_problem_that_the_application_answered_is_counted_once():
+    async def app(scope, receive, send):
+        await problem(TwinlensError("broken_image", ""))(scope, receive, send)
+
+    _, registry = call(app)
+    counted(registry, 422, "broken_image")
+
+
+def test_an_error_after_the_answer_is_not_answered_again():
+    async def app(scope, receive, send):
+        await respond(500)(scope, receive, send)
+        raise ValueError("already said")
+
+    sent, registry = call(app)
+    assert len(sent) == 2
+    counted(registry, 500)
+
+
+def test_an_error_within_the_answer_closes_the_connection():
+    async def app(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        raise ValueError("half")
+
+    with pytest.raises(ValueError, match="half"):
+        call(app)
+    counted(call.registry, 200)
+
+
+@pytest.mark.parametrize(("reading", "status", "code"), [(False, 504, "timeout"), (True, 408, "upload_timeout")])
+def test_the_deadline_tells_a_slow_server_from_a_slow_client(reading, status, code):
+    async def app(scope, receive, send):
+        scope[READING] = reading
+        await asyncio.sleep(30)
+
+    sent, registry = call(app, timeout=0.05)
+    assert sent[0]["status"] == status
+    counted(registry, status, code)
+
+
+def test_the_deadline_ends_when_the_answer_begins():
+    async def app(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await asyncio.sleep(0.3)
+        await send({"type": "http.response.body", "body": b"a long download"})
+
+    sent, _ = call(app, timeout=0.1)
+    assert sent[-1]["body"] == b"a long download"
+
+
+def test_a_timeout_of_the_applications_own_is_a_fault_not_the_deadline():
+    async def app(scope, receive, send):
+        raise TimeoutError("its own")
+
+    sent, _ = call(app)
+    assert sent[0]["status"] == 500
+
+
+def test_a_websocket_is_refused():
+    sent, _ = call(respond(), kind="websocket")
+    assert sent == [{"type": "websocket.close"}]
+
+
+def test_the_lifespan_passes():
+    seen = []
+
+    async def app(scope, receive, send):
+        seen.append(scope["type"])
+
+    call(app, kind="lifespan")
+    assert seen == ["lifespan"]

@@ -1,0 +1,183 @@
+import asyncio
+import threading
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from prometheus_client import CollectorRegistry
+
+from tests import images, models
+from twinlens import classifier as classifiers
+from twinlens.errors import TwinlensError
+from twinlens.http import engine as engines
+from twinlens.http.engine import Engine
+from twinlens.http.metrics import Metrics
+
+PHOTO = images.encoded(models.picture("magenta"), "JPEG", quality=95)
+
+
+def run(settings, test):
+    """Run a test on an engine that is ready."""
+
+    async def body():
+        registry = CollectorRegistry()
+        engine = Engine(settings, Metrics(registry))
+        engine.start()
+        await engine._loading
+        try:
+            await test(engine, registry)
+        finally:
+            await engine.stop()
+
+    asyncio.run(asyncio.wait_for(body(), 60))
+
+
+@pytest.mark.parametrize("batching", [True, False])
+def test_answers(settings, classifier, batching):
+    async def test(engine, registry):
+        answer = await engine.classify(PHOTO, 3)
+        alone = classifier.pixels(classifier.read_header(PHOTO))
+        assert answer == classifier.answer(classifier.scores(alone[None])[0], 3)
+        assert engine.version.digest == classifier.version.digest
+        assert registry.get_sample_value("twinlens_decode_seconds_count") == 1
+        assert registry.get_sample_value("twinlens_inference_seconds_count") == 1
+        labels = {"name": "colours", "version": "v1", "digest": classifier.version.digest}
+        assert registry.get_sample_value("twinlens_model_info", labels) == 1
+
+    run(replace(settings, batching=batching), test)
+
+
+def test_batches_form_and_answer_as_photos_one_by_one(settings):
+    photos = [images.encoded(models.picture(colour), "PNG") for colour in models.LABELS] * 12
+
+    async def test(engine, registry):
+        alone = [await engine.classify(photo, 99) for photo in photos[:8]]
+        together = await asyncio.gather(*(engine.classify(photo, 99) for photo in photos))
+        for one, other in zip(alone * 12, together, strict=True):
+            scores = [{each["label"]: each["score"] for each in answer["predictions"]} for answer in (one, other)]
+            assert scores[0] == pytest.approx(scores[1], abs=1e-5)
+        runs = registry.get_sample_value("twinlens_batch_size_count")
+        assert registry.get_sample_value("twinlens_batch_size_sum") == len(photos) + 8
+        assert runs - 8 < len(photos), "no batch formed"
+
+    run(settings, test)
+
+
+def test_without_batching_none_forms(settings):
+    async def test(engine, registry):
+        await asyncio.gather(*(engine.classify(PHOTO, 1) for _ in range(40)))
+        assert registry.get_sample_value("twinlens_batch_size_count") == 40
+
+    run(replace(settings, batching=False), test)
+
+
+def test_before_it_is_ready_it_says_so(settings):
+    async def body():
+        engine = Engine(settings, Metrics(CollectorRegistry()))
+        for _ in range(2):
+            with pytest.raises(TwinlensError) as caught:
+                await engine.classify(PHOTO, 1)
+            assert caught.value.code == "not_ready"
+            engine.start()
+        await engine._loading
+        await engine.classify(PHOTO, 1)
+        await engine.stop()
+
+    asyncio.run(body())
+
+
+def test_a_model_that_fails_its_warm_up_never_becomes_ready_and_the_log_says_why(settings, tmp_path, caplog):
+    models.write(tmp_path, resize=dict(models.RESIZE, shorter_edge=100))
+
+    async def test(engine, registry):
+        with pytest.raises(TwinlensError) as caught:
+            assert engine.version
+        assert caught.value.code == "not_ready"
+        assert "log" in caught.value.detail and str(tmp_path) not in caught.value.detail
+        assert "invalid_model" in caplog.text and str(tmp_path) in caplog.text
+
+    run(replace(settings, models=tmp_path), test)
+
+
+def test_what_is_wrong_with_an_image_is_raised(settings):
+    async def test(engine, registry):
+        for data, code in (
+            (b"x", "not_an_image"),
+            (PHOTO[:99], "broken_image"),
+            (images.bombs()["bmp-60000x60000"], "too_many_pixels"),
+        ):
+            with pytest.raises(TwinlensError) as caught:
+                await engine.classify(data, 1)
+            assert caught.value.code == code
+
+    run(settings, test)
+
+
+def test_very_large_images_are_decoded_one_at_a_time_and_hold_up_nobody(settings, monkeypatch):
+    monkeypatch.setattr(engines, "LARGE_PIXELS", 96 * 80 - 1)
+    small = images.encoded(models.picture("green", 40, 40), "PNG")
+    large = images.encoded(models.picture("red"), "PNG")
+    at_once, most = 0, 0
+    lock, held = threading.Lock(), threading.Event()
+    pixels = classifiers.Classifier.pixels
+
+    def slow(self, header):
+        nonlocal at_once, most
+        if header.allocates > 2000:
+            with lock:
+                at_once += 1
+                most = max(most, at_once)
+            held.wait(20)
+            with lock:
+                at_once -= 1
+        return pixels(self, header)
+
+    async def test(engine, registry):
+        monkeypatch.setattr(classifiers.Classifier, "pixels", slow)
+        waiting = [asyncio.create_task(engine.classify(large, 1)) for _ in range(5)]
+        for _ in range(10):
+            assert (await engine.classify(small, 1))["predictions"][0]["label"] == "green"
+        assert not any(task.done() for task in waiting)
+        held.set()
+        answers = await asyncio.gather(*waiting)
+        assert [answer["predictions"][0]["label"] for answer in answers] == ["red"] * 5
+        assert most == 1
+
+    run(settings, test)
+
+
+def test_a_request_that_is_cancelled_while_it_waits_is_never_decoded(settings, monkeypatch):
+    held, decoded = threading.Event(), []
+    read_header = classifiers.Classifier.read_header
+
+    def slow(self, data):
+        decoded.append(data)
+        held.wait(20)
+        return read_header(self, data)
+
+    async def test(engine, registry):
+        monkeypatch.setattr(classifiers.Classifier, "read_header", slow)
+        waiting = [asyncio.create_task(engine.classify(PHOTO + bytes([number]), 1)) for number in range(6)]
+        await asyncio.sleep(0.1)
+        for task in waiting[3:]:
+            task.cancel()
+        await asyncio.sleep(0.05)
+        held.set()
+        results = await asyncio.gather(*waiting, return_exceptions=True)
+        assert [isinstance(result, asyncio.CancelledError) for result in results] == [False] * 3 + [True] * 3
+        assert sorted(data[-1] for data in decoded) == [0, 1, 2]
+
+    run(replace(settings, decode_threads=2), test)
+
+
+def test_pixels_stay_those_of_their_request(settings):
+    """Many different images at once, each answered as its own colour."""
+    rng = np.random.default_rng(5)
+    wanted = [models.LABELS[index] for index in rng.integers(0, 8, 200)]
+    files = {colour: images.encoded(models.picture(colour), "PNG") for colour in models.LABELS}
+
+    async def test(engine, registry):
+        answers = await asyncio.gather(*(engine.classify(files[colour], 1) for colour in wanted))
+        assert [answer["predictions"][0]["label"] for answer in answers] == wanted
+
+    run(settings, test)

@@ -1,0 +1,131 @@
+"""Imports flow one way: twinlens <- service, training and the rest; torch lives in training alone."""
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+# For each top-level package or module of ours: what of ours it may import. A folder that is not here is a mistake.
+ALLOWED = {
+    "twinlens": {"twinlens"},
+    "service": {"twinlens"},
+    "training": {"training", "twinlens", "browser"},
+    "browser": {"browser", "twinlens"},
+    "benchmarks": {"benchmarks", "twinlens"},
+    "parity": {"parity", "benchmarks", "browser", "twinlens"},
+    "web": {"twinlens"},  # its golden files are made by the reference
+    "loadtest": {"loadtest", "benchmarks", "browser", "twinlens.contract"},
+}
+# Who may import what is heavy, or is not in the serving environment. Tests may import anything.
+ONLY_IN = {
+    "torch": {"training"},
+    "torchvision": {"training"},
+    "onnx": {"training"},
+    "onnxscript": {"training"},
+    "tensorflow": set[str](),
+    "tensorflowjs": set[str](),
+    "playwright": {"browser", "parity", "loadtest", "training"},
+    "matplotlib": {"parity", "loadtest", "training", "benchmarks"},
+}
+
+
+def python_files() -> list[Path]:
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.py"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split("\n")
+    return [Path(name) for name in listed if name and not name.startswith("tests/") and (ROOT / name).is_file()]
+
+
+def imported(source: str) -> Iterator[str]:
+    """The dotted names that a module imports, also those within functions."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports name their module in full"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def within(name: str, package: str) -> bool:
+    return name == package or name.startswith(f"{package}.")
+
+
+def wrong_imports(owner: str, source: str) -> list[str]:
+    ours = {package.split(".")[0] for package in ALLOWED}
+    wrong = []
+    for name in imported(source):
+        first = name.split(".")[0]
+        allowed = any(within(name, package) for package in ALLOWED[owner])
+        if (first in ours and not allowed) or owner not in ONLY_IN.get(first, {owner}):
+            wrong.append(name)
+    return wrong
+
+
+@pytest.mark.parametrize("path", python_files(), ids=str)
+def test_imports_flow_one_way(path: Path) -> None:
+    owner = path.parts[0].removesuffix(".py")
+    assert owner in ALLOWED, f"{owner} has no place in this test's table"
+    assert wrong_imports(owner, (ROOT / path).read_text(encoding="utf-8")) == []
+
+
+def test_the_service_needs_only_bentoml_and_twinlens() -> None:
+    # Starlette is what a BentoML service is made of, and what its own interface hands out.
+    names = {name.split(".")[0] for name in imported((ROOT / "service.py").read_text(encoding="utf-8"))}
+    assert names - set(sys.stdlib_module_names) <= {"bentoml", "starlette", "twinlens"}
+
+
+@pytest.mark.parametrize(
+    ("owner", "line"),
+    [
+        ("twinlens", "import torch"),
+        ("twinlens", "def late():\n    from training.data import read"),
+        ("twinlens", "from parity import photos"),
+        ("service", "import browser.chromium"),
+        ("browser", "import torch.nn"),
+        ("loadtest", "from twinlens.decode import decode"),
+        ("training", "import tensorflow"),
+    ],
+)
+def test_a_wrong_import_is_seen(owner: str, line: str) -> None:
+    assert len(wrong_imports(owner, line)) == 1
+
+
+def test_a_right_import_is_not() -> None:
+    assert wrong_imports("loadtest", "from twinlens.contract import Contract\nimport loadtest.users") == []
+
+
+def test_serving_loads_no_training_library() -> None:
+    modules = [
+        ".".join(path.with_suffix("").parts).removesuffix(".__init__")
+        for path in python_files()
+        if path.parts[0] == "twinlens" and path.name != "__main__.py"
+    ]
+    code = (
+        f"import importlib, sys\nfor name in {['service', *modules]!r}: importlib.import_module(name)\n"
+        f"print(sorted({set(ONLY_IN)!r} & {{name.split('.')[0] for name in sys.modules}}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_the_page_reads_only_json_from_outside_its_folder() -> None:
+    sources = list((ROOT / "web" / "src").rglob("*.ts"))
+    assert sources
+    outside = []
+    for path in sources:
+        for target in re.findall(r"""(?:from|import)\s*\(?\s*['"](\.[^'"]+)['"]""", path.read_text(encoding="utf-8")):
+            file = (path.parent / target.split("?")[0]).resolve()
+            if not file.is_relative_to(ROOT / "web") and file.suffix != ".json":
+                outside.append(f"{path.name}: {target}")
+    assert outside == []

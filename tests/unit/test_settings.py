@@ -1,0 +1,82 @@
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from twinlens.errors import TwinlensError
+from twinlens.settings import PREFIX, ROOT, Settings, table, variable
+
+
+def refused(**environment):
+    with pytest.raises(TwinlensError) as caught:
+        Settings.from_environment({PREFIX + name: value for name, value in environment.items()})
+    assert caught.value.code == "invalid_setting"
+    return caught.value.detail
+
+
+def test_defaults_lie_beside_the_package_whatever_the_working_directory(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    settings = Settings.from_environment({})
+    assert settings.model_folder == ROOT / "bentos" / "clothing"
+    assert settings.page == ROOT / "web" / "dist"
+    assert (ROOT / "twinlens" / "settings.py").is_file()
+
+
+def test_a_folder_that_is_set_is_taken_as_it_is():
+    assert Settings.from_environment({"TWINLENS_MODELS": "here"}).models == Path("here")
+
+
+def test_every_value_is_cast():
+    settings = Settings.from_environment(
+        {"TWINLENS_PORT": "8080", "TWINLENS_BATCHING": "FALSE", "TWINLENS_MAX_BODY_MIB": "0.5", "PATH": "/bin"}
+    )
+    assert (settings.port, settings.batching, settings.max_body_bytes) == (8080, False, 2**19)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("PORT", value) for value in ("", "0", "65536", "-1", "80.0", " 80", "8_0", "８０", "9" * 5000)),
+        *(("MAX_BODY_MIB", value) for value in ("", "nan", "inf", "-1", "1e3", "1_0", "0", "4097", " 1")),
+        *(("BATCHING", value) for value in ("", "yes", "1", "on")),
+        *(("MODEL", value) for value in ("", "a/b", "..", ".hidden", "/")),
+        *(("MODELS", value) for value in ("", " ")),
+        ("HOST", ""),
+    ],
+)
+def test_a_bad_value_is_named_with_what_would_do(name, value):
+    detail = refused(**{name: value})
+    assert PREFIX + name in detail
+    assert "must be" in detail
+
+
+def test_a_misspelt_name_is_not_ignored():
+    assert "TWINLENS_PROT" in refused(PROT="3000")
+
+
+def test_the_environment_gives_the_same_settings_in_another_folder(tmp_path, monkeypatch):
+    settings = Settings.from_environment({"TWINLENS_MODELS": "m", "TWINLENS_PAGE": "p", "TWINLENS_TIMEOUT_S": "2.5"})
+    there = settings.to_environment()
+    assert there["TWINLENS_MODELS"] == str(Path("m").absolute())
+    monkeypatch.chdir(tmp_path)
+    again = Settings.from_environment(there)
+    assert again.to_environment() == there
+    assert (again.timeout_s, again.batching) == (2.5, True)
+
+
+def test_the_limits_are_in_pixels():
+    limits = Settings(max_jpeg_megapixels=1.5, max_megapixels=0.001).limits
+    assert (limits.jpeg_pixels, limits.other_pixels) == (1_500_000, 1000)
+
+
+def test_the_defaults_are_those_that_were_promised():
+    settings = Settings()
+    assert (settings.max_body_mib, settings.max_jpeg_megapixels, settings.max_megapixels) == (32, 120, 50)
+    assert settings.batching
+
+
+def test_the_table_has_a_row_for_every_setting_and_machine_free_defaults():
+    rows = table().splitlines()
+    assert len(rows) == 2 + len(fields(Settings))
+    assert all(f"`{variable(entry.name)}`" in row for entry, row in zip(fields(Settings), rows[2:], strict=True))
+    assert str(ROOT) not in table()

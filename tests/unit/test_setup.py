@@ -1,0 +1,79 @@
+"""The scripts that `make` sets itself up with say what is missing and what to do."""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+TARGETS = {"demo", "test", "test-all", "setup", "page", "lint", "parity", "readme", "lock", "clean", "help"}
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A folder with the script alone, so that nothing is installed into the real one."""
+    (tmp_path / "setup").mkdir()
+    (tmp_path / "setup" / "venv").symlink_to(ROOT / "setup" / "venv")
+    return tmp_path
+
+
+def run_venv(checkout: Path, python: str) -> subprocess.CompletedProcess[str]:
+    command = [checkout / "setup" / "venv"]
+    environment = {**os.environ, "PYTHON": python}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+
+
+def fake_python(folder: Path, version: str, *, ensurepip: bool = True) -> str:
+    """A stand-in for another Python: it has a version, and perhaps no ensurepip, as Debian's may have none."""
+    path = folder / "python-fake"
+    (major, minor) = version.split(".")[:2]
+    path.write_text(
+        "#!/bin/sh\n"
+        f'case "$*" in\n--version) echo "Python {version}" ;;\n'
+        f"*version_info*) [ {major} -gt 3 ] || [ {minor} -ge 11 ] ;;\n"
+        f"*ensurepip*) {'true' if ensurepip else 'false'} ;;\n"
+        '*) echo "called with $*" ;;\nesac\n'
+    )
+    path.chmod(0o755)
+    return str(path)
+
+
+def test_an_old_python_is_named(checkout: Path) -> None:
+    done = run_venv(checkout, fake_python(checkout, "3.10.13"))
+    assert done.returncode == 2
+    assert "is Python 3.10.13; Twinlens needs Python 3.11 or later" in done.stderr
+    assert "PYTHON=" in done.stderr
+
+
+def test_a_python_that_is_not_there(checkout: Path) -> None:
+    done = run_venv(checkout, "python-that-is-not-there")
+    assert done.returncode == 2
+    assert "There is no python-that-is-not-there here" in done.stderr
+
+
+def test_a_python_without_venv(checkout: Path) -> None:
+    done = run_venv(checkout, fake_python(checkout, "3.12.1", ensurepip=False))
+    assert done.returncode == 2
+    assert "apt-get install python3-venv" in done.stderr
+
+
+def test_a_recent_python_makes_the_environment(checkout: Path) -> None:
+    done = run_venv(checkout, fake_python(checkout, "3.14.0"))
+    assert (done.returncode, done.stdout) == (0, "called with -m venv --clear .venv\n")
+
+
+def test_help_lists_every_target() -> None:
+    done = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0
+    assert set(re.findall(r"^  make (\S+)", done.stdout, re.MULTILINE)) >= TARGETS
+
+
+def test_parity_without_photos_says_what_is_missing() -> None:
+    # -o: as if everything were installed and built
+    built = [".venv/.dev", "web/dist/index.html", "chromium", "setup"]
+    arguments = [part for target in built for part in ("-o", target)]
+    done = subprocess.run(["make", *arguments, "parity"], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert "make parity PHOTOS=folder" in done.stderr

@@ -1,0 +1,46 @@
+import pytest
+import torch
+
+from training import device
+from twinlens.errors import TwinlensError
+
+
+def test_cuda_is_taken_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert [device.choose(name).type for name in ("auto", "cuda", "cpu")] == ["cuda", "cuda", "cpu"]
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert [device.choose(name).type for name in ("auto", "cpu")] == ["cpu", "cpu"]
+    with pytest.raises(TwinlensError, match="--device cpu") as refused:
+        device.choose("cuda")
+    assert refused.value.code == "invalid_arguments"
+
+
+@pytest.mark.parametrize(
+    ("there", "precision"),
+    [
+        ({"avx512_f": True, "avx512_bf16": True}, "bfloat16"),
+        ({"avx512_bf16": False, "amx_bf16": True}, "bfloat16"),
+        ({"avx512_f": True, "avx512_bf16": False}, "float32"),
+        ({}, "float32"),
+    ],
+)
+def test_bfloat16_is_for_processors_that_have_it(
+    monkeypatch: pytest.MonkeyPatch, there: dict[str, bool], precision: str
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: there)
+    assert device.precision(torch.device("cpu")) == precision
+
+
+@pytest.mark.parametrize(("supported", "precision"), [(True, "bfloat16"), (False, "float16")])
+def test_an_old_gpu_takes_float16(monkeypatch: pytest.MonkeyPatch, supported: bool, precision: str) -> None:
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: supported)
+    assert device.precision(torch.device("cuda")) == precision
+
+
+def test_workers_are_forked_on_linux_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device, "available_threads", lambda: 12)
+    monkeypatch.setattr("sys.platform", "linux")
+    wanted = [(None, "cpu"), (None, "cuda"), (0, "cuda"), (3, "cpu")]
+    assert [device.workers(count, torch.device(name)) for count, name in wanted] == [1, 12, 0, 3]
+    monkeypatch.setattr("sys.platform", "darwin")
+    assert device.workers(3, torch.device("cpu")) == 0

@@ -1,0 +1,54 @@
+"""The weights of a run on disk: ``best.pt``, which is exported, and ``last.pt``, from which a run goes on.
+
+Both are written in one step, so that a process killed at any moment leaves a whole file.
+"""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+
+from twinlens.errors import TwinlensError
+from twinlens.store import write_atomically
+
+BEST: Final = "best.pt"
+LAST: Final = "last.pt"
+
+
+def save(path: Path, state: dict[str, Any]) -> None:
+    """Write tensors and plain values in one step.
+
+    :param path: the file, whose folder is made if need be.
+    :param state: what :func:`torch.load` can read with ``weights_only=True``.
+    """
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    write_atomically(path, buffer.getvalue())
+
+
+def load(path: Path) -> dict[str, Any]:
+    """Read what :func:`save` wrote, to the CPU.
+
+    :raises TwinlensError: ``invalid_run`` if it is not there or cannot be read.
+    """
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch.load raises whatever the bytes led it to
+        raise TwinlensError(
+            "invalid_run",
+            f"The checkpoint {path} cannot be read ({type(error).__name__}). Train (again), or give another run.",
+        ) from error
+    return state
+
+
+def load_best(run: Path) -> dict[str, torch.Tensor]:
+    """The averaged (EMA) weights of the epoch that was best on validation.
+
+    :param run: the run's folder.
+    :return: a state dict for ``networks.create(run.arch, len(run.labels))``, float32 on the CPU.
+    :raises TwinlensError: ``invalid_run`` if the run has none yet.
+    """
+    return load(run / BEST)

@@ -1,0 +1,48 @@
+"""Where a network learns, in which precision, and how many processes prepare its photos."""
+
+from __future__ import annotations
+
+import sys
+from typing import Literal
+
+import torch
+
+from twinlens.errors import TwinlensError
+from twinlens.inference import available_threads
+
+Precision = Literal["float32", "bfloat16", "float16"]
+
+
+def choose(name: str) -> torch.device:
+    """The device of a name: ``auto`` is CUDA where there is a device for it, else the CPU.
+
+    :raises TwinlensError: ``invalid_arguments`` if it is not there.
+    """
+    there = torch.cuda.is_available()
+    if name.startswith("cuda") and not there:
+        raise TwinlensError("invalid_arguments", "torch finds no CUDA device here. Begin a run with --device cpu.")
+    return torch.device(("cuda" if there else "cpu") if name == "auto" else name)
+
+
+def precision(device: torch.device) -> Precision:
+    """The fastest precision for matrix products that a device has instructions for.
+
+    Where a processor lacks them, bfloat16 is emulated and slower than float32.
+    """
+    if device.type == "cuda":
+        return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float16"
+    there = torch.cpu.get_capabilities()
+    return "bfloat16" if there.get("avx512_bf16") or there.get("amx_bf16") else "float32"
+
+
+def workers(wanted: int | None, device: torch.device) -> int:
+    """How many processes augment photos: as many as asked for, else one, or with a GPU one a core.
+
+    They are forked, so that they share the photos held in memory; where that is not safe, which is everywhere but
+    on Linux, there are none and the training process augments.
+    """
+    if sys.platform != "linux":
+        return 0
+    if wanted is not None:
+        return wanted
+    return available_threads() if device.type == "cuda" else 1

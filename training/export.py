@@ -1,0 +1,362 @@
+"""``python -m training export RUN --out MODELS/NAME``: one run becomes one published version, all of it or nothing.
+
+Everything is made in a hidden folder beside the versions, measured there with the weights as they are written, and
+renamed into place at the very end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from training import calibration, checkpoint, golden, model_card, networks
+from training.data import TEST, VALIDATION, DataSet, reopen
+from training.deploy import WEIGHTS, Deployed, deploy
+from training.evaluate import MEASUREMENTS, append_measurement, evaluate_logits, measurements, run_network
+from training.measure import CARD
+from training.onnx_graph import INPUT, OUTPUTS, encode, to_onnx
+from training.progress import say
+from training.rules import Preprocessing, preprocessing
+from training.run import Run, as_json, load
+from training.tfjs.files import MODEL, write_tfjs
+from twinlens import contract as contracts
+from twinlens.contract import Contract, WeightEncoding
+from twinlens.errors import TwinlensError
+from twinlens.golden import relative_error
+from twinlens.inference import Network, softmax
+from twinlens.store import (
+    CONTRACT,
+    ModelVersion,
+    check_version_name,
+    open_version,
+    publish,
+    set_current,
+    write_atomically,
+)
+
+ONNX_FILE: Final = "model.onnx"
+TFJS_FOLDER: Final = "tfjs"
+EVALUATION: Final = "evaluation.json"
+LABELS: Final = "labels.json"
+ABOUT: Final = "about.md"
+TOLERANCE: Final = 1e-4
+_SCORE_TOLERANCE_LOSSY: Final = 0.02
+_UNNAMED: Final = "unnamed"
+
+
+def add_parser(subparsers: Any) -> None:
+    """Declare the command."""
+    parser = subparsers.add_parser("export", help="write a run as a model for server and browser")
+    parser.add_argument("run", type=Path, metavar="RUN", help="folder of a training run")
+    parser.add_argument("--out", type=Path, required=True, metavar="MODELS/NAME", help="folder of the model's versions")
+    parser.add_argument("--data", type=Path, help="folder of the photos, if not where the run read them")
+    parser.add_argument("--weights", choices=WEIGHTS, default="float16", help="what weights are rounded to (float16)")
+    parser.add_argument("--version", help="name of the version (default: the date and the contract's digest)")
+    parser.add_argument(
+        "--labels",
+        type=Path,
+        metavar="FILE",
+        help='JSON of display names, {"t-shirt": {"en": "T-shirt", "zh": "T恤"}} (default: labels.json in --out)',
+    )
+    parser.add_argument(
+        "--about", type=Path, metavar="FILE", help="Markdown for the model card (default: about.md in --out)"
+    )
+    parser.add_argument(
+        "--not-current", action="store_true", help="publish the version without making it the one in use"
+    )
+    parser.set_defaults(func=_run)
+
+
+def _run(options: argparse.Namespace) -> None:
+    version = export(
+        options.run,
+        options.out,
+        data=options.data,
+        weights=options.weights,
+        version=options.version,
+        labels=options.labels,
+        about=options.about,
+        current=not options.not_current,
+    )
+    say(f"{version.path}: sha256 of the contract {version.digest}")
+
+
+def export(
+    run: Path,
+    out: Path,
+    *,
+    data: Path | None = None,
+    weights: str = "float16",
+    version: str | None = None,
+    labels: Path | None = None,
+    about: Path | None = None,
+    current: bool = True,
+) -> ModelVersion:
+    """Publish a run as a new version of a model.
+
+    :param run: the run's folder.
+    :param out: the model's folder, ``MODELS/NAME``.
+    :param data: where the run's photos are now, if not where they were.
+    :param weights: what the weights are rounded to, see :func:`training.deploy.deploy`.
+    :param version: name of the version; by default the date and a digest of all that the contract says.
+    :param labels: JSON file of display names by label and language.
+    :param about: Markdown file that becomes part of the model card.
+    :param current: make it the version in use.
+    :return: the published version.
+    :raises TwinlensError: and nothing is written: ``invalid_run``, ``invalid_data``, ``invalid_arguments``,
+        ``already_exists``, ``unsupported_operation``, ``export_mismatch``.
+    """
+    record = load(run)
+    name = out.resolve().name
+    if name.startswith(".") or not name.isprintable():
+        raise TwinlensError(
+            "invalid_arguments", f"--out {str(out)!r}: a model's name does not begin with a dot, and can be printed."
+        )
+    if version is not None:
+        _refuse_existing(out / check_version_name(version))
+    display = _display(record.labels, labels or _if_there(out / LABELS))
+    about_text = _read_text(about or _if_there(out / ABOUT))
+    network = networks.create(record.arch, len(record.labels))
+    network.load_state_dict(checkpoint.load_best(run))
+    rules = preprocessing(record)
+    photos = reopen(run, record, data)
+    made = not out.exists()
+    out.mkdir(parents=True, exist_ok=True)
+    staged = Path(tempfile.mkdtemp(prefix=".export-", dir=out))
+    staged.chmod(0o755)
+    try:
+        contract = _write_graphs(staged, network.eval(), rules, record, name, weights, display)
+        contract, evaluation, confused = _measure(staged, contract, rules, photos)
+        contract = _named(contract, version)
+        _refuse_existing(out / contract.model.version)
+        _write(staged / CONTRACT, contracts.dump(contract))
+        _write(staged / EVALUATION, as_json(evaluation))
+        digest = contracts.digest(contracts.dump(contract))
+        _write(staged / CARD, model_card.render(contract, record, about_text, evaluation, confused).encode())
+        looks = [*measurements(run), _measurement(evaluation, digest, contract.model.version)]
+        for measurement in looks:
+            append_measurement(staged / CARD, measurement)
+        # The run keeps the list, so that the card of its next export has this look at test too.
+        write_atomically(run / MEASUREMENTS, as_json(looks))
+        published = publish(staged, out, contract.model.version)
+    except BaseException:
+        shutil.rmtree(staged, ignore_errors=True)
+        if made:
+            shutil.rmtree(out, ignore_errors=True)
+        raise
+    if current:
+        set_current(out, contract.model.version)
+    return open_version(published)
+
+
+def _write_graphs(
+    folder: Path,
+    network: nn.Module,
+    rules: Preprocessing,
+    record: Run,
+    name: str,
+    weights: str,
+    display: Mapping[str, dict[str, str]],
+) -> Contract:
+    """Write both graphs and the golden vectors; the contract that comes back has no version and is not calibrated."""
+    size = (rules.crop.height, rules.crop.width)
+    say("Folding and rounding the network")
+    deployed = deploy(network, size, rules.normalize, weights)
+    golden_files, inputs = golden.make(rules, lambda pixels: _answer(deployed, pixels))
+    _check_folding(network, rules, size, inputs)
+    say("Writing ONNX and TensorFlow.js")
+    graph = to_onnx(deployed, size)
+    encoded, encodings = encode(graph)
+    tfjs = {f"{TFJS_FOLDER}/{path}": data for path, data in write_tfjs(graph, encodings).items()}
+    files = {ONNX_FILE: encoded.SerializeToString(), **tfjs, **golden_files}
+    for path, data in files.items():
+        _write(folder / path, data)
+    contract = _contract(deployed, rules, record, name, files, encodings, display)
+    network_onnx = Network(_staged(folder, contract))
+    error = relative_error(network_onnx.logits(inputs), _answer(deployed, inputs))
+    if not error <= TOLERANCE:
+        raise TwinlensError(
+            "export_mismatch",
+            f"ONNX Runtime's logits are off by {error:.1e} from PyTorch's (at most {TOLERANCE:g}). "
+            "Nothing was written.",
+        )
+    return contract
+
+
+def _contract(
+    deployed: Deployed,
+    rules: Preprocessing,
+    record: Run,
+    name: str,
+    files: Mapping[str, bytes],
+    encodings: dict[str, WeightEncoding],
+    display: Mapping[str, dict[str, str]],
+) -> Contract:
+    height, width = rules.crop.height, rules.crop.width
+    pixels = torch.zeros(1, height, width, 3, dtype=torch.uint8)
+    with torch.inference_mode():
+        logits, embedding, features = deployed(pixels)
+    channels, rows, columns = features.shape[1:]
+
+    def graph(path: str, dtype: str, feature_shape: list[int | None]) -> dict[str, Any]:
+        shapes = {"logits": [None, logits.shape[1]], "embedding": [None, embedding.shape[1]], "features": feature_shape}
+        return {
+            "path": path,
+            "input": {"name": INPUT, "shape": [None, height, width, 3], "dtype": dtype},
+            **{output: {"name": output, "shape": shapes[output], "dtype": "float32"} for output in OUTPUTS},
+        }
+
+    weight = f"network.{deployed.head.class_map}.weight"
+    return Contract.model_validate(
+        {
+            "schema_version": contracts.SCHEMA_VERSION,
+            "model": {"name": name, "version": _UNNAMED, "architecture": record.arch},
+            "labels": [{"name": label, "display": display[label]} for label in record.labels],
+            "formats": rules.formats,
+            "decode": rules.decode,
+            "resize": rules.resize,
+            "crop": rules.crop,
+            "normalize": rules.normalize,
+            "graphs": {
+                "onnx": graph(ONNX_FILE, "uint8", [None, channels, rows, columns]),
+                "tfjs": graph(f"{TFJS_FOLDER}/{MODEL}", "int32", [None, rows, columns, channels]),
+            },
+            "embedding_size": deployed.head.embedding_size,
+            "class_map": {"tfjs_weight": weight, "onnx_initializer": weight} if deployed.head.class_map else None,
+            "weights": encodings,
+            "temperature": 1.0,
+            "not_sure": {"threshold": 0.0, "rule": "not fitted yet"},
+            "files": [
+                {"path": path, "sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
+                for path, data in files.items()
+            ],
+            "dataset": {"digest": record.data_digest, "counts": record.counts},
+            "golden": {
+                "path": golden.FILE,
+                "sha256": hashlib.sha256(files[golden.FILE]).hexdigest(),
+                "tolerances": {"logits": TOLERANCE, "score_lossy": _SCORE_TOLERANCE_LOSSY},
+            },
+        }
+    )
+
+
+def _measure(
+    folder: Path, contract: Contract, rules: Preprocessing, photos: DataSet
+) -> tuple[Contract, dict[str, Any], list[tuple[str, str, int]]]:
+    """Calibrate on validation and measure validation and test, all with the graph as it was written."""
+    network = Network(_staged(folder, contract))
+    logits, targets = run_network(network.logits, photos.splits[VALIDATION], rules)
+    temperature = calibration.fit_temperature(logits, targets)
+    not_sure = calibration.fit_not_sure(softmax(logits, temperature), targets)
+    confused = model_card.most_confused(logits, targets, photos.labels)
+    evaluation: dict[str, Any] = {
+        VALIDATION: evaluate_logits(logits, targets),
+        TEST: evaluate_logits(*run_network(network.logits, photos.splits[TEST], rules)),
+    }
+    for measured in evaluation.values():
+        measured["per_label"] = dict(zip(photos.labels, measured["per_label"], strict=True))
+    return contract.model_copy(update={"temperature": temperature, "not_sure": not_sure}), evaluation, confused
+
+
+def _named(contract: Contract, version: str | None) -> Contract:
+    """The contract with its version's name, by default the date and a digest of all that the contract says.
+
+    Hosts may serve a version's files as immutable, so a name must never stand for two contracts.
+    """
+    digest = contracts.digest(contracts.dump(contract))
+    name = version or f"{datetime.now(UTC):%Y%m%d}-{digest[:8]}"
+    return contract.model_copy(update={"model": contract.model.model_copy(update={"version": name})})
+
+
+def _refuse_existing(target: Path) -> None:
+    if target.exists():
+        raise TwinlensError("already_exists", f"{target} exists already. Give another --version, or remove it.")
+
+
+def _check_folding(network: nn.Module, rules: Preprocessing, size: tuple[int, int], inputs: NDArray[np.uint8]) -> None:
+    """Folding must not change what was trained: before rounding, the deployed graph answers as the network does."""
+    scaled = torch.from_numpy(inputs).permute(0, 3, 1, 2).double() * rules.normalize.scale
+    mean, std = (torch.tensor(v).double().view(1, 3, 1, 1) for v in (rules.normalize.mean, rules.normalize.std))
+    with torch.inference_mode():
+        trained = network(((scaled - mean) / std).float()).numpy()
+    error = relative_error(_answer(deploy(network, size, rules.normalize, "float32"), inputs), trained)
+    if not error <= TOLERANCE:
+        raise TwinlensError(
+            "export_mismatch",
+            f"Folding changed the network's logits by {error:.1e} (at most {TOLERANCE:g}): its batch-norm statistics "
+            "are degenerate, or it has a layer that is folded wrongly. Nothing was written.",
+        )
+
+
+def _answer(deployed: Deployed, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    with torch.inference_mode():
+        logits: NDArray[np.float32] = deployed(torch.from_numpy(pixels))[0].numpy()
+    return logits
+
+
+def _staged(folder: Path, contract: Contract) -> ModelVersion:
+    data = contracts.dump(contract)
+    return ModelVersion(folder, contract, data, contracts.digest(data))
+
+
+def _measurement(evaluation: Mapping[str, Any], digest: str, version: str) -> dict[str, Any]:
+    test = evaluation[TEST]
+    return {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "split": TEST,
+        "digest": digest,
+        "what": f"exported graph, version {version}",
+        **{key: test[key] for key in ("top1", "n", "correct")},
+    }
+
+
+def _display(labels: list[str], path: Path | None) -> dict[str, dict[str, str]]:
+    """Display names by label and language; a label's own name where the file has none."""
+    given: Any = {}
+    if path is not None:
+        try:
+            given = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise TwinlensError("invalid_arguments", f"The display names in {path} cannot be read: {error}.") from None
+    ok = isinstance(given, dict) and all(
+        isinstance(names, dict) and all(isinstance(name, str) and name for name in names.values())
+        for names in given.values()
+    )
+    unknown = sorted(given.keys() - set(labels)) if ok else []
+    if not ok or unknown:
+        raise TwinlensError(
+            "invalid_arguments",
+            f"{path} must hold an object of display names by label and language"
+            + (f", but {unknown[0]!r} is no label of this model." if unknown else ': {"hat": {"en": "hat"}}.'),
+        )
+    return {label: {"en": label, **given.get(label, {})} for label in labels}
+
+
+def _if_there(path: Path) -> Path | None:
+    return path if path.is_file() else None
+
+
+def _read_text(path: Path | None) -> str:
+    if path is None:
+        return ""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise TwinlensError("invalid_arguments", f"{path} cannot be read as UTF-8 text: {error}.") from None
+
+
+def _write(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)

@@ -1,0 +1,100 @@
+"""MODEL_CARD.md: what a model was made from, what was measured, and what it must not be used for.
+
+After Mitchell et al., "Model Cards for Model Reporting", 2019. The text that only the people who trained it know (where
+the photos come from, their licence) is a Markdown file of theirs, set in as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.run import Run
+from twinlens.contract import Contract
+
+MEASUREMENTS_HEADING: Final = "## Measurements on test"
+_WORST_SHOWN: Final = 5
+
+
+def render(
+    contract: Contract, run: Run, about: str, evaluation: Mapping[str, Any], confused: Sequence[tuple[str, str, int]]
+) -> str:
+    """The card of a freshly exported version, without its measurements on test.
+
+    :param about: Markdown on origin, licence and intended use; empty if nobody wrote any.
+    :param evaluation: what ``evaluation.json`` holds.
+    :param confused: right label, answered label and number of photos, on validation, most first.
+    """
+    model, counts = contract.model, contract.dataset.counts
+    validation = evaluation["validation"]
+    low, high = validation["interval"]
+    best = run.best
+    lines = [
+        f"# {model.name}, version {model.version}",
+        "",
+        about.strip() or "Nobody has written where the photos come from and what this model is for.",
+        "",
+        "## What it is",
+        "",
+        f"- Network: torchvision's {model.architecture}, {len(contract.labels)} labels: "
+        f"{', '.join(contract.label_names)}.",
+        f"- Trained on {counts['train']} photos, chosen on {counts['validation']}, tested on {counts['test']}; "
+        f"digest of the data `{contract.dataset.digest}`.",
+        f"- Initial weights: {_initial(run)}.",
+        f"- Training: {len(run.epochs)} epochs{f', the best was {best.epoch}' if best else ''}, seed {run.seed}, "
+        f"torch {run.versions['torch']}, torchvision {run.versions['torchvision']}.",
+        f"- Input: {contract.crop.width} x {contract.crop.height} pixels, the centre of the photo with its shorter "
+        f"edge at {contract.resize.shorter_edge}.",
+        f"- Weights: {_encodings(contract)}; temperature {contract.temperature:g}.",
+        f"- Not sure below {contract.not_sure.threshold:.2f}: {contract.not_sure.rule}.",
+        "",
+        "## On validation, by which it was chosen",
+        "",
+        f"Top-1 {validation['top1']:.4f} of {validation['n']} photos (95 % interval {low:.3f} to {high:.3f}).",
+        "",
+        "## Where it fails",
+        "",
+        *(
+            [f"- {right} taken for {answered}: {count} of the validation photos" for right, answered, count in confused]
+            or ["No validation photo was answered wrongly."]
+        ),
+        "",
+        "Photos unlike those it was trained on (drawings, several things at once, nothing of the kind) still get one",
+        "of its labels, sometimes with a high score.",
+        "",
+        "## What it must not be used for",
+        "",
+        "Decisions about people, or any use where a wrong label does harm. It names what is in a photo, as far as that",
+        "is one of its labels, and nothing else.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def most_confused(
+    logits: NDArray[np.floating], targets: NDArray[np.integer], labels: Sequence[str]
+) -> list[tuple[str, str, int]]:
+    """Right label, answered label and how often, most first, at most five pairs.
+
+    :param logits: array of shape (N, labels).
+    :param targets: indices of the right labels, shape (N,).
+    """
+    wrong = [(int(t), int(a)) for t, a in zip(targets, logits.argmax(axis=1), strict=True) if t != a]
+    pairs = sorted(set(wrong), key=lambda pair: (-wrong.count(pair), pair))
+    return [(labels[right], labels[answer], wrong.count((right, answer))) for right, answer in pairs[:_WORST_SHOWN]]
+
+
+def _initial(run: Run) -> str:
+    known = f" (sha256 `{run.init_sha256}`)" if run.init_sha256 else ""
+    return {
+        "none": "none, trained from random numbers",
+        "imagenet": f"torchvision's own for ImageNet, BSD-3-Clause{known}",
+    }.get(run.init, f"a file given to the training{known}")
+
+
+def _encodings(contract: Contract) -> str:
+    kinds = [weight.encoding for weight in contract.weights.values()]
+    return ", ".join(f"{kinds.count(kind)} tensors in {kind}" for kind in sorted(set(kinds)))

@@ -1,0 +1,219 @@
+"""A training run on disk: what ``run.json`` records of it, and which photo was in which split.
+
+A run's folder holds ``run.json`` (rewritten after every epoch), ``splits.json`` (written once, since it grows with
+the data), ``best.pt`` and ``last.pt`` (:mod:`training.checkpoint`), ``curves.png`` and, once something was
+measured, ``measurements.json``.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+import torch
+import torchvision
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+import twinlens
+from twinlens.contract import Sha256, Triple
+from twinlens.errors import TwinlensError
+from twinlens.store import write_atomically
+
+RUN: Final = "run.json"
+SPLITS: Final = "splits.json"
+
+Splits = dict[str, dict[str, list[str]]]
+"""Split, then label, then paths relative to the data's folder, with ``/``."""
+
+
+class Epoch(BaseModel):
+    """What was measured in one epoch; validation is of the averaged (EMA) weights, at the served size."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    epoch: Annotated[int, Field(ge=1)]
+    lr_body: float
+    """Learning rate of the body's weights at the end of the epoch."""
+    lr_head: float
+    train_loss: float
+    """Mean over the augmented photos, label smoothing included."""
+    train_top1: float
+    validation_loss: float
+    """Mean negative log-likelihood, without label smoothing."""
+    validation_top1: float
+    train_seconds: float
+    data_seconds: float
+    """Part of ``train_seconds`` that was spent waiting for augmented photos."""
+    validation_seconds: float
+
+    @property
+    def rank(self) -> tuple[float, float]:
+        """What epochs are compared by: validation accuracy, then the lower validation loss."""
+        return self.validation_top1, -self.validation_loss
+
+
+class Run(BaseModel):
+    """Everything that is recorded of a run."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    schema_version: Literal[1] = 1
+    started: str
+    """ISO 8601, UTC."""
+    arguments: dict[str, Any]
+    """As given, with the defaults filled in."""
+    arch: str
+    """torchvision's name of the network."""
+    labels: Annotated[list[str], Field(min_length=2)]
+    """In the order of the logits."""
+    seed: int
+    data: str
+    """Absolute path of the folder of photos."""
+    data_digest: Sha256
+    """See :class:`twinlens.contract.DataSet`."""
+    counts: dict[str, int]
+    """Number of photos by split."""
+    left_out: list[tuple[str, str]]
+    """Files that are not used: path relative to the data's folder, and why."""
+    shorter_edge: Annotated[int, Field(ge=1)]
+    """Of the served preprocessing, in pixels."""
+    crop: Annotated[int, Field(ge=1)]
+    """Height and width of the served input, in pixels."""
+    mean: Triple
+    std: Triple
+    init: str
+    init_sha256: Sha256 | None
+    """Of the file of initial weights; ``null`` if there was none."""
+    device: str
+    precision: Literal["float32", "bfloat16", "float16"]
+    threads: int
+    versions: dict[str, str]
+    git_commit: str | None
+    epochs: list[Epoch] = []
+    finished: str | None = None
+    """Why the training ended; ``null`` while it has not."""
+
+    @property
+    def best(self) -> Epoch | None:
+        """The epoch whose weights are in ``best.pt``, the first of the best ones."""
+        return max(self.epochs, key=lambda epoch: epoch.rank, default=None)
+
+
+def load(run: Path) -> Run:
+    """Read a run.
+
+    :param run: the run's folder.
+    :raises TwinlensError: ``invalid_run`` if there is none, or its ``run.json`` cannot be used.
+    """
+    try:
+        return Run.model_validate_json(_read(run, RUN), strict=True)
+    except ValidationError as error:
+        raise _broken(run / RUN, error) from None
+
+
+def to_resume(out: Path, arguments: Mapping[str, Any], resume: bool, free: Collection[str] = ()) -> Run | None:
+    """The run to go on with in a folder, or ``None`` where a new one begins there.
+
+    :param out: the run's folder, which need not exist.
+    :param arguments: those of the run to be, as ``run.json`` records them.
+    :param resume: whether going on was asked for.
+    :param free: names of arguments that may differ.
+    :raises TwinlensError: ``already_exists`` if there is something else, or a run that must not be touched.
+    """
+    if not out.exists() or (out.is_dir() and all(entry.name.startswith(".") for entry in out.iterdir())):
+        return None
+    if not (out / RUN).is_file():
+        raise TwinlensError("already_exists", f"{out} exists and is no training run. Give another --out.")
+    if not resume:
+        raise TwinlensError(
+            "already_exists", f"{out} is a training run already. --resume goes on with it; else give another --out."
+        )
+    record = load(out)
+    changed = [
+        f"--{name.replace('_', '-')} {record.arguments.get(name)} (now {value})"
+        for name, value in arguments.items()
+        if name not in free and record.arguments.get(name) != value
+    ]
+    if changed:
+        raise TwinlensError(
+            "already_exists",
+            f"{out} was begun with other arguments: {', '.join(changed)}. Resume it with those, or give another --out.",
+        )
+    return record
+
+
+def load_splits(run: Path) -> Splits:
+    """Read which photos are in which split of a run.
+
+    :param run: the run's folder.
+    :raises TwinlensError: ``invalid_run`` if there is no ``splits.json``, or it cannot be used.
+    """
+    try:
+        return TypeAdapter(Splits).validate_json(_read(run, SPLITS), strict=True)
+    except ValidationError as error:
+        raise _broken(run / SPLITS, error) from None
+
+
+def save(run: Path, record: Run) -> None:
+    """Write ``run.json`` in one step.
+
+    :param run: the run's folder.
+    """
+    write_atomically(run / RUN, as_json(record.model_dump(mode="json")))
+
+
+def save_splits(run: Path, splits: Splits) -> None:
+    """Write ``splits.json`` in one step.
+
+    :param run: the run's folder.
+    """
+    write_atomically(run / SPLITS, as_json(splits))
+
+
+def as_json(value: Any) -> bytes:
+    """UTF-8 JSON that a person can read: two spaces, ending with a newline."""
+    return (json.dumps(value, ensure_ascii=False, indent=2) + "\n").encode()
+
+
+def versions() -> dict[str, str]:
+    """Versions of what decides the outcome of a training."""
+    return {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "torchvision": torchvision.__version__,
+        "twinlens": twinlens.__version__,
+    }
+
+
+def git_commit() -> str | None:
+    """The commit of the code that runs, ``-dirty`` appended if files were changed; ``None`` outside a checkout."""
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
+
+
+def _read(run: Path, name: str) -> bytes:
+    try:
+        return (run / name).read_bytes()
+    except OSError as error:
+        raise TwinlensError(
+            "invalid_run",
+            f"{run} is no training run: its {name} cannot be read ({error.strerror}). Give the folder that "
+            "`python -m training train DATA --out RUN` wrote.",
+        ) from None
+
+
+def _broken(path: Path, error: ValidationError) -> TwinlensError:
+    first = error.errors()[0]
+    where = ".".join(str(step) for step in first["loc"]) or "the file"
+    return TwinlensError(
+        "invalid_run",
+        f"{path}: {where}: {first['msg']}. It was changed by hand or by another version of Twinlens: train again.",
+    )

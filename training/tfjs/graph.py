@@ -1,0 +1,88 @@
+"""A TensorFlow GraphDef under construction, in the JSON form that TensorFlow.js loads.
+
+Format: ``tensorflow/core/framework/graph.proto`` in protobuf's JSON mapping (strings in base64, 64-bit integers as
+strings), as read by ``tfjs-converter/src/operations/operation_mapper.ts``. Constants carry type and shape only; their
+values lie in the weight files under the node's name.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+Shape = Sequence[int | None]
+Attributes = dict[str, Any]
+DTYPES: Final = {np.dtype(np.float32): "DT_FLOAT", np.dtype(np.int32): "DT_INT32"}
+
+
+@dataclass
+class Graph:
+    """Nodes in order, and the arrays of the constants among them by name."""
+
+    nodes: list[dict[str, Any]] = field(default_factory=list)
+    constants: dict[str, NDArray[Any]] = field(default_factory=dict)
+    _taken: set[str] = field(default_factory=set)
+
+    def placeholder(self, name: str, dtype: str, shape: Shape) -> str:
+        """Add an input."""
+        return self.add("Placeholder", name, [], {"dtype": kind(dtype), "shape": {"shape": shape_of(shape)}})
+
+    def constant(self, name: str, array: NDArray[Any]) -> str:
+        """Add a constant; the same array under the same name is added once.
+
+        :param array: float32 or int32 of any shape.
+        """
+        known = self.constants.get(name)
+        if known is not None and known.dtype == array.dtype and np.array_equal(known, array):
+            return name
+        dtype = DTYPES[array.dtype]
+        tensor = {"dtype": dtype, "tensorShape": shape_of(array.shape)}
+        name = self.add("Const", name, [], {"dtype": kind(dtype), "value": {"tensor": tensor}})
+        self.constants[name] = array
+        return name
+
+    def add(self, op: str, name: str, inputs: Iterable[str], attributes: Attributes) -> str:
+        """Add a node and return its name, which is made unique and fit for TensorFlow."""
+        base = re.sub(r"[^A-Za-z0-9_./-]", "_", name).lstrip("_/-") or op
+        name, count = base, 1
+        while name in self._taken:
+            name, count = f"{base}_{count}", count + 1
+        self._taken.add(name)
+        self.nodes.append({"name": name, "op": op, "input": list(inputs), "attr": attributes})
+        return name
+
+
+def shape_of(shape: Shape) -> dict[str, Any]:
+    """A TensorShapeProto; ``None`` is a dimension that is not fixed."""
+    return {"dim": [{"size": str(-1 if size is None else size)} for size in shape]}
+
+
+def kind(dtype: str) -> Attributes:
+    """A type attribute."""
+    return {"type": dtype}
+
+
+def text(value: str) -> Attributes:
+    """A string attribute."""
+    return {"s": base64.b64encode(value.encode()).decode()}
+
+
+def texts(values: Iterable[str]) -> Attributes:
+    """A list-of-strings attribute."""
+    return {"list": {"s": [base64.b64encode(value.encode()).decode() for value in values]}}
+
+
+def integers(values: Iterable[int]) -> Attributes:
+    """A list-of-integers attribute."""
+    return {"list": {"i": [str(value) for value in values]}}
+
+
+def flag(value: bool) -> Attributes:
+    """A boolean attribute."""
+    return {"b": value}

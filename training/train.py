@@ -1,0 +1,105 @@
+"""The command ``python -m training train``: the recipe's arguments on the command line."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from training.progress import say
+from training.recipe import Arguments, train
+from training.run import RUN
+from twinlens.errors import TwinlensError
+
+
+def add_parser(commands: Any) -> None:
+    """Declare the command.
+
+    :param commands: what :meth:`argparse.ArgumentParser.add_subparsers` gave.
+    """
+    parser = commands.add_parser(
+        "train",
+        help="train a network on a folder of labelled photos",
+        description="Train a network on a folder of labelled photos: one folder per label, or train/, validation/ and "
+        "test/ with one folder per label in each.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    default = {field.name: field.default for field in fields(Arguments)}
+    add = parser.add_argument
+    add("data", type=Path, metavar="DATA", help="folder of photos")
+    add("--out", type=Path, required=True, default=argparse.SUPPRESS, help="folder of the run, made anew")
+    add("--arch", default=default["arch"], help="torchvision's name of the network")
+    add("--init", default=default["init"], help="imagenet (torchvision's download), none, or path of a state dict")
+    add("--epochs", type=whole(1), default=default["epochs"], help="most epochs")
+    add("--image-size", type=whole(8), default=default["image_size"], help="edge of the served input, in pixels")
+    add(
+        "--shorter-edge",
+        type=whole(8),
+        default=argparse.SUPPRESS,
+        help="pixels of the whole photo's shorter edge before the served crop (default: the image size)",
+    )
+    add("--train-size", type=whole(8), default=default["train_size"], help="edge of the training crops, in pixels")
+    add("--batch-size", type=whole(2), default=default["batch_size"], help="photos in a step")
+    add("--lr-body", type=number(0, 1), default=default["lr_body"], help="highest learning rate of the body")
+    add("--lr-head", type=number(0, 1), default=default["lr_head"], help="highest learning rate of the last layer")
+    add("--weight-decay", type=number(0, 1), default=default["weight_decay"], help="AdamW's weight decay")
+    add("--warmup", type=number(0, 0.9), default=default["warmup"], help="part of the steps in which the rate rises")
+    add("--label-smoothing", type=number(0, 0.9), default=default["label_smoothing"], help="of the training loss")
+    add("--ema", type=number(0, 0.99999), default=default["ema"], help="decay of the moving average, per step")
+    add("--crop-area", type=number(0.01, 1), default=default["crop_area"], help="smallest part of a photo in a crop")
+    add("--patience", type=whole(1), default=default["patience"], help="epochs without a better one before it stops")
+    add("--seed", type=whole(0), default=default["seed"], help="of the split, the weights, the order and the crops")
+    add("--device", choices=["auto", "cpu", "cuda"], default=default["device"], help="where the network runs")
+    add(
+        "--workers",
+        type=whole(0),
+        default=argparse.SUPPRESS,
+        help="processes that augment (default: one; with a GPU as many as there are cores)",
+    )
+    add("--memory-mib", type=whole(0), default=default["memory_mib"], help="most memory for decoded photos, in MiB")
+    add("--resume", action="store_true", help="go on where the run in --out stopped")
+    parser.set_defaults(func=run)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Train, and say where the result is.
+
+    :raises TwinlensError: as :func:`training.recipe.train` does.
+    """
+    given = {field.name: getattr(options, field.name) for field in fields(Arguments) if hasattr(options, field.name)}
+    arguments = Arguments(**given)
+    if (arguments.shorter_edge or arguments.image_size) < arguments.image_size:
+        raise TwinlensError(
+            "invalid_arguments",
+            f"--shorter-edge {arguments.shorter_edge} is below --image-size {arguments.image_size}: the crop would "
+            "reach beyond the photo.",
+        )
+    train(arguments)
+    say(f"{arguments.out / RUN}")
+
+
+def whole(low: int) -> Any:
+    """A reader of whole numbers of at least ``low``, for argparse."""
+
+    def cast(text: str) -> int:
+        value = int(text)
+        if value < low:
+            raise argparse.ArgumentTypeError(f"{value} is below {low}")
+        return value
+
+    cast.__name__ = "whole number"
+    return cast
+
+
+def number(low: float, high: float) -> Any:
+    """A reader of numbers from ``low`` to ``high``, for argparse."""
+
+    def cast(text: str) -> float:
+        value = float(text)
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"{value:g} is not within {low:g} to {high:g}")
+        return value
+
+    cast.__name__ = "number"
+    return cast

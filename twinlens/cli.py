@@ -1,0 +1,94 @@
+"""The command line: ``twinlens serve`` and ``twinlens classify``.
+
+Options stand over the environment's settings. An error is one line that says what was wrong and what to do, and ends
+with status 2; ``classify`` ends with status 1 where some of the files could not be answered.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import twinlens
+from twinlens.errors import TwinlensError
+from twinlens.settings import Settings, variable
+
+_OF_SETTINGS: Final = ("models", "model", "page", "host", "port")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    :param arguments: what stands after the program's name; the process's own by default.
+    :return: the exit status: 0, 1 where a file could not be answered, 2 for an error that ended the command.
+    """
+    options = _parser().parse_args(arguments)
+    if sys.stdout is None:
+        sys.stderr.write("twinlens: cannot_write: standard output is closed.\n")
+        return 2
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Names of files may hold what the terminal's encoding, or any, cannot write; JSON is UTF-8 everywhere.
+        json_too = getattr(options, "json", False)
+        sys.stdout.reconfigure(encoding="utf-8" if json_too else None, errors="backslashreplace")
+    try:
+        given = {name: getattr(options, name, None) for name in _OF_SETTINGS}
+        set_here = {variable(name): str(value) for name, value in given.items() if value is not None}
+        settings = Settings.from_environment({**os.environ, **set_here})
+        if options.command == "serve":
+            from twinlens.serve import serve  # BentoML takes a second to import, which classify need not wait for
+
+            serve(settings)
+            return 0
+        from twinlens.classify import classify
+
+        return classify(options.files, settings, top_k=options.top_k, as_json=options.json)
+    except TwinlensError as error:
+        sys.stderr.write(f"twinlens: {error.code}: {error}\n")
+        return 2
+    except BrokenPipeError:  # whoever read the output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:  # a full disk, a closed output
+        sys.stderr.write(f"twinlens: cannot_write: {error.strerror or error}\n")
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="twinlens",
+        description="One image classifier that gives the same answer over HTTP and in the visitor's browser.",
+        epilog="Every setting is an environment variable too; README.md lists them.",
+    )
+    parser.add_argument("--version", action="version", version=f"twinlens {twinlens.__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    serve = commands.add_parser("serve", help="serve the model over HTTP, and the page")
+    serve.add_argument("--host", help="address to listen on (127.0.0.1; 0.0.0.0 for every one that the machine has)")
+    serve.add_argument("--port", help="port to listen on (3000)")
+    serve.add_argument("--page", type=_path, metavar="FOLDER", help="folder of the built page")
+    classify = commands.add_parser("classify", help="classify image files, as the server would")
+    classify.add_argument("files", nargs="+", type=_path, metavar="FILE", help="an image, or a folder of images")
+    classify.add_argument("--json", action="store_true", help="write JSON Lines: one object a file")
+    classify.add_argument("--top-k", type=_top_k, default=5, metavar="K", help="how many labels at most (5)")
+    for command in (serve, classify):
+        command.add_argument("--models", type=_path, metavar="FOLDER", help="folder that holds the models")
+        command.add_argument("--model", metavar="NAME", help="name of the model in use")
+    return parser
+
+
+def _path(text: str) -> Path:
+    if not text:  # an unset variable of a script, which Path would take for the working directory
+        raise argparse.ArgumentTypeError("the name of a file or folder is empty")
+    return Path(text)
+
+
+def _top_k(text: str) -> int:
+    if not (text.isascii() and text.isdigit()) or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 up")
+    return int(text)

@@ -1,0 +1,75 @@
+"""Errors that a person can act on: what was wrong, what to do, and a stable code to match on.
+
+Every error that leaves Twinlens on purpose is a :class:`TwinlensError`. The command line prints its message and
+ends with status 2; the server answers with its HTTP status as RFC 9457 problem+json. The codes are part of the
+public interface: they are listed once, in :data:`CODES`, and never change their meaning.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+
+class Code(NamedTuple):
+    """What a stable error code stands for: the HTTP status it is answered with, and a short title."""
+
+    status: int
+    title: str
+
+
+CODES: Final[dict[str, Code]] = {
+    # What a caller of the API can cause.
+    "missing_image": Code(400, "No image in the request"),
+    "invalid_image_field": Code(400, "The image field is not a file"),
+    "invalid_multipart": Code(400, "The multipart body cannot be read"),
+    "invalid_top_k": Code(400, "top_k cannot be used"),
+    "invalid_request": Code(400, "The request cannot be read"),
+    "not_found": Code(404, "No such address"),
+    "cannot_write": Code(500, "Something could not be written"),
+    "missing_page": Code(404, "The page has not been built"),
+    "method_not_allowed": Code(405, "Method not allowed at this address"),
+    "upload_timeout": Code(408, "The upload took too long"),
+    "body_too_large": Code(413, "The body is too large"),
+    "too_many_pixels": Code(413, "The image has too many pixels"),
+    "unsupported_format": Code(415, "This image format is not accepted"),
+    "not_an_image": Code(422, "The bytes are not an image"),
+    "broken_image": Code(422, "The image is broken"),
+    "overloaded": Code(429, "Too many requests at once"),
+    "internal": Code(500, "Something went wrong on the server"),
+    "not_ready": Code(503, "The server is not ready"),
+    "timeout": Code(504, "The request took too long"),
+    # What someone at the command line can cause.
+    "invalid_setting": Code(500, "A setting has a value that cannot be used"),
+    "model_not_found": Code(500, "There is no such model"),
+    "invalid_contract": Code(500, "The model's contract cannot be used"),
+    "invalid_model": Code(500, "The model's files do not match its contract"),
+    "invalid_data": Code(500, "The data set cannot be used"),
+    "invalid_run": Code(500, "The training run cannot be used"),
+    "invalid_arguments": Code(500, "The arguments cannot be used"),
+    "invalid_weights": Code(500, "The initial weights cannot be used"),
+    "unknown_network": Code(500, "There is no such network"),
+    "unsupported_operation": Code(500, "The network has an operation that cannot be converted"),
+    "already_exists": Code(500, "The destination exists already"),
+    "export_mismatch": Code(500, "The exported model does not give the trained model's answers"),
+    "download_failed": Code(500, "A download failed"),
+    "missing_requirement": Code(500, "Something that this command needs is not installed"),
+    "port_in_use": Code(500, "The port is taken"),
+}
+
+
+class TwinlensError(Exception):
+    """An error with a stable code, and a message that says what was wrong and what to do.
+
+    :param code: a key of :data:`CODES`.
+    :param detail: one or two sentences: what was wrong, and what to do about it.
+    :raises KeyError: if ``code`` is not a known code, which is a mistake in Twinlens itself.
+    """
+
+    def __init__(self, code: str, detail: str) -> None:
+        self.status, self.title = CODES[code]
+        self.code = code
+        self.detail = detail
+        super().__init__(detail)
+
+    def __reduce__(self) -> tuple[type[TwinlensError], tuple[str, str]]:
+        return TwinlensError, (self.code, self.detail)

@@ -1,0 +1,207 @@
+"""BentoML's application with our routes and layers: how a ``bentoml.Service`` becomes the server.
+
+BentoML 1.4 answers its own errors as bare JSON, counts requests by the path that was asked for and traces each one
+even where no trace is exported. :class:`HttpService` keeps its workers, its lifespan, its API methods and its clients'
+schema, and replaces those layers.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final, Protocol, cast
+
+from _bentoml_impl.server.app import ServiceAppFactory
+from _bentoml_sdk import IODescriptor, Service
+from bentoml._internal.configuration.containers import BentoMLContainer
+from bentoml._internal.server.http.instruments import RunnerTrafficMetricsMiddleware
+from bentoml._internal.server.http.traffic import MaxConcurrencyMiddleware, TimeoutMiddleware
+from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware
+from pydantic import BaseModel, Field
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp
+
+from twinlens.errors import TwinlensError
+from twinlens.http import openapi, problems
+from twinlens.http.asgi import Gate
+from twinlens.http.engine import Engine
+from twinlens.http.metrics import of_process
+from twinlens.http.pages import HOW_TO_BUILD, ModelFiles, Page
+from twinlens.http.request import DEFAULT_TOP_K, Upload, read_upload
+from twinlens.settings import Settings
+
+logger = logging.getLogger("twinlens")
+
+_CLIENT_GONE: Final = 499
+
+
+class HasEngine(Protocol):
+    """What a service class must have for :class:`HttpService` to serve it."""
+
+    settings: Settings
+    engine: Engine
+
+
+class ClassifyInput(IODescriptor):  # type: ignore[misc]
+    """What a client may send: an image file, and how many labels it wants."""
+
+    image: Path
+    top_k: int = Field(DEFAULT_TOP_K, ge=1)
+
+    @classmethod
+    async def from_http_request(cls, request: Request, serde: object) -> Upload:
+        """Read a request without BentoML's own readers, which would trust the declared type and fetch addresses.
+
+        :raises TwinlensError: as :func:`.request.read_upload` does.
+        """
+        del serde
+        return await read_upload(request, request.app.state.max_body_bytes)
+
+
+class ScoredLabel(BaseModel):
+    """One label with its score."""
+
+    label: str
+    score: float
+
+
+class AnsweredBy(BaseModel):
+    """The model that answered."""
+
+    name: str
+    version: str
+    digest: str
+
+
+class Classification(BaseModel):
+    """The best labels, best first, and the model that answered."""
+
+    predictions: list[ScoredLabel]
+    model: AnsweredBy
+
+
+class HttpService(Service):  # type: ignore[misc]
+    """A BentoML service that answers every request the Twinlens way.
+
+    The service's class is a :class:`HasEngine` and has an API method ``classify``.
+    """
+
+    @property
+    def openapi_spec(self) -> dict[str, Any]:
+        """The true OpenAPI document; ``bentoml build`` writes it into the bento."""
+        return openapi.document()
+
+    def to_asgi(self, is_main: bool = True) -> ASGIApp:
+        """The application that a worker runs."""
+        logger.setLevel(logging.INFO)
+        # Broken forms and images are the clients' affair, and must not fill the log.
+        for name in ("python_multipart", "PIL"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+        warnings.filterwarnings("ignore", module=r"PIL\.")
+        self.inject_config()
+        factory = _AppFactory(self, is_main=is_main)
+        return Gate(factory(), of_process(), factory.settings.timeout_s)
+
+
+class _AppFactory(ServiceAppFactory):  # type: ignore[misc]
+    """BentoML's application, with our routes instead of its own and without the layers that ours replace."""
+
+    def __init__(self, service: HttpService, *, is_main: bool) -> None:
+        super().__init__(service, is_main=is_main)
+        self.settings: Settings = service.inner.settings
+        self._traces = BentoMLContainer.tracing.exporter_type.get() is not None
+
+    def __call__(self) -> Starlette:
+        """Build the application."""
+        page = Page(self.settings.page)
+        if not page.is_built():
+            logger.warning("There is no page at %s; / will say so. Build it with: %s", self.settings.page, HOW_TO_BUILD)
+        app = Starlette(
+            routes=self.routes,
+            middleware=self.middlewares,
+            lifespan=self.lifespan,
+            exception_handlers={
+                HTTPException: problems.handle,
+                TwinlensError: problems.handle,
+                Exception: problems.handle,
+            },
+        )
+        app.state.max_body_bytes = self.settings.max_body_bytes
+        app.router.redirect_slashes = False
+        app.router.default = page
+        return app
+
+    @property
+    def routes(self) -> Sequence[BaseRoute]:
+        """Our routes; the page takes every other path."""
+        return [
+            *(
+                Route(method.route, functools.partial(self.api_endpoint_wrapper, name), methods=["POST"])
+                for name, method in self.service.apis.items()
+            ),
+            Route("/v1/model", self._model),
+            Route("/livez", self.livez),
+            Route("/readyz", self.readyz),
+            Route("/metrics", self.metrics),
+            Route("/docs.json", self._docs),
+            Route("/schema.json", self.schema_view),
+            Route("/model/{path:path}", ModelFiles(self.settings.model_folder).respond),
+        ]
+
+    @property
+    def middlewares(self) -> list[Middleware]:
+        """BentoML's layers, less those that the gate replaces, and less tracing where no trace is exported."""
+        replaced = {RunnerTrafficMetricsMiddleware, TimeoutMiddleware, MaxConcurrencyMiddleware}
+        if not self._traces:
+            replaced.add(OpenTelemetryMiddleware)
+        return [layer for layer in super().middlewares if layer.cls not in replaced]
+
+    async def api_endpoint(self, name: str, request: Request) -> Response:
+        """Answer one call of an API method; every error becomes a problem.
+
+        BentoML's own, for every call, binds the method anew and inspects its signature.
+        """
+        method = self.service.apis[name]
+        try:
+            found = await method.input_spec.from_http_request(request, None)
+            arguments = {field: getattr(found, field) for field in found.model_fields}
+            return cast(Response, await method.func(self._service_instance, **arguments))
+        except ClientDisconnect:
+            return Response(status_code=_CLIENT_GONE)
+        except Exception as error:
+            return problems.problem(error)
+
+    def _add_response_headers(self, resp: Response) -> None:
+        if self._traces:
+            super()._add_response_headers(resp)
+
+    async def readyz(self, _: Request) -> Response:
+        """Whether requests are answered.
+
+        :raises TwinlensError: ``not_ready``.
+        """
+        model = self._engine.version.contract.model
+        return PlainTextResponse(f"ready: {model.name} {model.version}\n")
+
+    async def _model(self, request: Request) -> Response:
+        version = self._engine.version
+        headers = {"ETag": f'"{version.digest}"', "Cache-Control": "no-cache"}
+        wanted = request.headers.get("if-none-match", "")
+        if wanted.strip() == "*" or headers["ETag"] in (tag.strip().removeprefix("W/") for tag in wanted.split(",")):
+            return Response(status_code=304, headers=headers)
+        return Response(version.contract_bytes, headers=headers, media_type="application/json")
+
+    async def _docs(self, _: Request) -> Response:
+        return JSONResponse(openapi.document())
+
+    @property
+    def _engine(self) -> Engine:
+        return cast(HasEngine, self._service_instance).engine

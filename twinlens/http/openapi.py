@@ -1,0 +1,207 @@
+"""The OpenAPI document of the API, as it truly answers.
+
+BentoML's own generator knows no query parameter, one media type a body and three errors. ``tests/integration`` replays
+every answer that stands here against a running server, and finds none that is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+import twinlens
+from twinlens.contract import Contract
+from twinlens.decode import MEDIA_TYPES
+from twinlens.errors import CODES
+from twinlens.http import problems
+from twinlens.http.request import DEFAULT_TOP_K, IMAGE_FIELD, TOP_K_FIELD
+
+VERSION: Final = "3.1.0"
+CLASSIFY_CODES: Final = (
+    "missing_image",
+    "invalid_image_field",
+    "invalid_multipart",
+    "invalid_top_k",
+    "upload_timeout",
+    "body_too_large",
+    "too_many_pixels",
+    "unsupported_format",
+    "not_an_image",
+    "broken_image",
+    "overloaded",
+    "not_ready",
+    "timeout",
+)
+_REF: Final = "#/components/schemas/{model}"
+_TOP_K: Final = {"type": "integer", "minimum": 1, "default": DEFAULT_TOP_K}
+_TOP_K_HELP: Final = "How many labels to answer, best first; more than there are gives all."
+
+
+def document() -> dict[str, Any]:
+    """The OpenAPI 3.1 document, ready for JSON."""
+    contract = Contract.model_json_schema(mode="serialization", ref_template=_REF)
+    parts = contract.pop("$defs")
+    return {
+        "openapi": VERSION,
+        "info": {
+            "title": "Twinlens",
+            "version": twinlens.__version__,
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+            "description": "One image classifier that gives the same answer here and in the visitor's browser. "
+            "Every error is RFC 9457 problem+json with a stable `code`; `internal`, status 500, is a fault of the "
+            "server, and the one that no request brings about. The page that runs the model itself is at `/`, "
+            "its files beneath `/model/`.",
+        },
+        "servers": [{"url": "/"}],
+        "paths": {
+            "/v1/classify": {"post": _classify()},
+            "/v1/model": {"get": _model()},
+            "/livez": {"get": _probe("livez", "The process answers.")},
+            "/readyz": {
+                "get": _probe("readyz", "The model gave its golden picture's answer; requests are answered.")
+                | {"responses": {"200": _text("Ready."), **_problems(["not_ready"])}}
+            },
+            "/metrics": {
+                "get": {
+                    "operationId": "metrics",
+                    "summary": "What the server counts and times, for Prometheus.",
+                    "responses": {"200": _text("The Prometheus text format.")},
+                }
+            },
+            "/docs.json": {"get": _json("openapi", "This document.")},
+            "/schema.json": {"get": _json("schema", "What BentoML's clients read before they call.")},
+        },
+        "components": {
+            "schemas": {
+                "Classification": _classification(),
+                "Problem": problems.schema(),
+                "Contract": contract,
+                **parts,
+            }
+        },
+    }
+
+
+def _classify() -> dict[str, Any]:
+    binary = {"type": "string", "contentMediaType": "application/octet-stream"}
+    formats = ", ".join(MEDIA_TYPES)
+    return {
+        "operationId": "classify",
+        "summary": "Classify one image.",
+        "description": f"The image is the body itself, under any media type or none, or the file of the form field "
+        f"`{IMAGE_FIELD}`. What it is, its bytes say: {formats}.",
+        "parameters": [
+            {"name": TOP_K_FIELD, "in": "query", "required": False, "description": _TOP_K_HELP, "schema": _TOP_K}
+        ],
+        "requestBody": {
+            "required": True,
+            "content": {
+                "multipart/form-data": {
+                    "schema": {
+                        "type": "object",
+                        "required": [IMAGE_FIELD],
+                        "properties": {
+                            IMAGE_FIELD: binary | {"description": "The image, as a file with a name."},
+                            TOP_K_FIELD: _TOP_K | {"description": _TOP_K_HELP},
+                        },
+                    },
+                    "encoding": {IMAGE_FIELD: {"contentType": "application/octet-stream, image/*"}},
+                },
+                "image/*": {"schema": binary},
+                "application/octet-stream": {"schema": binary},
+            },
+        },
+        "responses": {
+            "200": {
+                "description": "The best labels, best first. Scores are the softmax over all labels.",
+                "content": {"application/json": {"schema": _ref("Classification")}},
+            },
+            **_problems(CLASSIFY_CODES),
+        },
+    }
+
+
+def _model() -> dict[str, Any]:
+    tag = {"ETag": {"description": "The model's digest, quoted.", "schema": {"type": "string"}}}
+    return {
+        "operationId": "model",
+        "summary": "The contract of the model in use, byte for byte.",
+        "responses": {
+            "200": {
+                "description": "The contract.",
+                "headers": tag,
+                "content": {"application/json": {"schema": _ref("Contract")}},
+            },
+            "304": {"description": "Not modified: If-None-Match names this digest.", "headers": tag},
+            **_problems(["not_ready"]),
+        },
+    }
+
+
+def _probe(name: str, summary: str) -> dict[str, Any]:
+    return {"operationId": name, "summary": summary, "responses": {"200": _text("Yes.")}}
+
+
+def _json(name: str, summary: str) -> dict[str, Any]:
+    content = {"application/json": {"schema": {"type": "object"}}}
+    return {"operationId": name, "summary": summary, "responses": {"200": {"description": "JSON.", "content": content}}}
+
+
+def _text(description: str) -> dict[str, Any]:
+    return {"description": description, "content": {"text/plain": {"schema": {"type": "string"}}}}
+
+
+def _ref(name: str) -> dict[str, str]:
+    return {"$ref": _REF.format(model=name)}
+
+
+def _problems(codes: Iterable[str]) -> dict[str, Any]:
+    by_status: dict[int, list[str]] = {}
+    for code in codes:
+        by_status.setdefault(CODES[code].status, []).append(code)
+    return {
+        str(status): {
+            "description": "; ".join(f"`{code}`: {CODES[code].title}" for code in codes),
+            "content": {problems.MEDIA_TYPE: {"schema": _ref("Problem")}},
+            **({"headers": _RETRY_AFTER} if status in problems.RETRY_LATER else {}),
+        }
+        for status, codes in sorted(by_status.items())
+    }
+
+
+_RETRY_AFTER: Final = {
+    "Retry-After": {"description": "Seconds to wait before the next try.", "schema": {"type": "integer"}}
+}
+
+
+def _classification() -> dict[str, Any]:
+    return {
+        "type": "object",
+        "required": ["predictions", "model"],
+        "additionalProperties": False,
+        "properties": {
+            "predictions": {
+                "type": "array",
+                "minItems": 1,
+                "items": {
+                    "type": "object",
+                    "required": ["label", "score"],
+                    "additionalProperties": False,
+                    "properties": {
+                        "label": {"type": "string"},
+                        "score": {"type": "number", "minimum": 0, "maximum": 1},
+                    },
+                },
+            },
+            "model": {
+                "type": "object",
+                "required": ["name", "version", "digest"],
+                "additionalProperties": False,
+                "properties": {
+                    "name": {"type": "string"},
+                    "version": {"type": "string"},
+                    "digest": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+                },
+            },
+        },
+    }

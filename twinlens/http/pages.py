@@ -1,0 +1,167 @@
+"""Files: the built page at ``/``, and beneath ``/model/`` the model that it runs.
+
+The page's headers are the promise that it keeps: it may talk to this server and to nobody else, and it is isolated
+from other origins, which is what lets its WebAssembly use threads.
+"""
+
+from __future__ import annotations
+
+import functools
+import mimetypes
+import re
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import Receive, Scope, Send
+
+from twinlens import store
+from twinlens.errors import TwinlensError
+
+CONTENT_SECURITY_POLICY: Final = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self' 'wasm-unsafe-eval'",
+        "worker-src 'self' blob:",
+        "connect-src 'self'",
+        "img-src 'self' blob: data:",
+        "style-src 'self'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+PAGE_HEADERS: Final[Mapping[str, str]] = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Embedder-Policy": "require-corp",
+    "Referrer-Policy": "no-referrer",
+}
+HOW_TO_BUILD: Final = "make page"
+_IMMUTABLE: Final = "public, max-age=31536000, immutable"
+_REVALIDATE: Final = "no-cache"
+_RANGE: Final = re.compile(rb"bytes=(\d{0,18})-(\d{0,18})")
+_HASHED: Final = "assets/"
+_NOWHERE: Final = "There is nothing at this address. /docs.json describes the API."
+
+# A browser runs a script or a module only under its own media type, and the system's table may say otherwise.
+for _suffix, _media_type in (
+    (".js", "text/javascript"),
+    (".mjs", "text/javascript"),
+    (".wasm", "application/wasm"),
+    (".webmanifest", "application/manifest+json"),
+    (".onnx", "application/octet-stream"),
+    (".bin", "application/octet-stream"),
+):
+    mimetypes.add_type(_media_type, _suffix)
+
+
+class _Files(StaticFiles):
+    """One folder's files: resolved within it, with ETag, conditional and range requests.
+
+    A range that the file does not have is answered with the whole file, as RFC 9110, section 14.2, allows.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(directory=folder, check_dir=False)
+
+    def find(self, path: str, scope: Scope) -> Response | None:
+        """The answer for one file, or nothing if the folder has no such file."""
+        try:
+            found, status = self.lookup_path(path)
+        except (OSError, ValueError):  # a name that is too long or holds a null byte
+            return None
+        if status is None or not stat.S_ISREG(status.st_mode):
+            return None
+        scope["headers"] = [
+            (name, value) for name, value in scope["headers"] if name != b"range" or _fits(value, status.st_size)
+        ]
+        return self.file_response(found, status, scope)
+
+
+def _fits(wanted: bytes, size: int) -> bool:
+    """Whether a Range header asks for one range of bytes that a file of this size has."""
+    match = _RANGE.fullmatch(wanted.strip())
+    if match is None:
+        return False
+    first, last = match.groups()
+    if not first:
+        return int(last or 0) > 0
+    return int(first) < size and (not last or int(first) <= int(last))
+
+
+class Page:
+    """The built page, as an ASGI application that answers every path that no route has.
+
+    :param folder: what the page's build wrote.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._files = _Files(folder)
+        self._folder = folder
+
+    def is_built(self) -> bool:
+        """Whether there is a page to serve."""
+        return (self._folder / "index.html").is_file()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request.
+
+        :raises TwinlensError: ``not_found`` or ``missing_page``.
+        :raises starlette.exceptions.HTTPException: 405 for a method that reads no file.
+        """
+        path = scope["path"].lstrip("/")
+        if path.endswith("/") or not path:
+            path += "index.html"
+        response = self._files.find(path, scope)
+        if response is None:
+            if path == "index.html":
+                raise TwinlensError("missing_page", f"This server has no page: it was not built. Run: {HOW_TO_BUILD}")
+            raise TwinlensError("not_found", _NOWHERE)
+        if scope["method"] not in ("GET", "HEAD"):
+            raise HTTPException(405, headers={"Allow": "GET, HEAD"})
+        response.headers.update(PAGE_HEADERS)
+        response.headers["Cache-Control"] = _IMMUTABLE if path.startswith(_HASHED) else _REVALIDATE
+        await response(scope, receive, send)
+
+
+class ModelFiles:
+    """One model's folder as the page reads it: ``current``, and of each version what its contract lists.
+
+    :param folder: the model's folder, ``MODELS/NAME``.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._files = _Files(folder)
+        self._listed = functools.lru_cache(maxsize=32)(self._read_listed)
+
+    async def respond(self, request: Request) -> Response:
+        """Answer one request of a Starlette route with a parameter ``path``.
+
+        :raises TwinlensError: ``not_found``.
+        """
+        path: str = request.path_params["path"]
+        version, _, name = path.partition("/")
+        if path != store.CURRENT and name not in self._listed(version):
+            raise TwinlensError("not_found", "The model has no such file.")
+        response = self._files.find(path, request.scope)
+        if response is None:
+            raise TwinlensError("not_found", "The model has no such file.")
+        if path == store.CURRENT:
+            response.headers.update({"Cache-Control": _REVALIDATE, "Content-Type": "text/plain; charset=utf-8"})
+        else:
+            response.headers["Cache-Control"] = _IMMUTABLE
+        return response
+
+    def _read_listed(self, version: str) -> frozenset[str]:
+        try:
+            opened = store.open_version(self._folder / store.check_version_name(version))
+        except TwinlensError:
+            raise TwinlensError("not_found", "The model has no such version.") from None
+        return frozenset({store.CONTRACT, *(file.path for file in opened.contract.files)})

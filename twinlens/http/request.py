@@ -1,0 +1,228 @@
+"""Read the photo and ``top_k`` out of a classify request: a multipart form, or the image itself as the body.
+
+The body is counted while it arrives, so that one that is too large is refused before it is held, whether or not its
+length was declared. The declared media type decides only whether the body is a form: what an image is, its bytes say.
+Nothing is ever fetched: text where a file belongs is an error, whatever it says.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import urllib.parse
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import ClassVar, Final
+
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
+from starlette.requests import Request
+
+from twinlens.decode import sniff
+from twinlens.errors import TwinlensError
+
+DEFAULT_TOP_K: Final = 5
+IMAGE_FIELD: Final = "image"
+TOP_K_FIELD: Final = "top_k"
+READING: Final = "twinlens.reading"
+"""Key of a request's scope, true while its body is still arriving."""
+_MOST_PARTS: Final = 16
+_MOST_TEXT: Final = 64
+_MOST_FORM: Final = 1 << 16
+_FORM: Final = "application/x-www-form-urlencoded"
+_SEND: Final = (
+    f"Send the image as the body, or as the file of the form field {IMAGE_FIELD!r}: curl -F {IMAGE_FIELD}=@photo.jpg"
+)
+
+
+@dataclass(frozen=True)
+class Upload:
+    """What a request carried: the bytes of a file that may be an image, and how many labels to answer."""
+
+    image: bytes
+    top_k: int
+    # BentoML reads the arguments of an API method off its input by these names.
+    model_fields: ClassVar[tuple[str, ...]] = (IMAGE_FIELD, TOP_K_FIELD)
+
+
+async def read_upload(request: Request, max_bytes: int) -> Upload:
+    """Read a classify request.
+
+    :param max_bytes: the largest body to accept.
+    :raises TwinlensError: ``body_too_large``, ``missing_image``, ``invalid_image_field``, ``invalid_multipart``,
+        ``invalid_top_k``, or ``unsupported_format`` for JSON.
+    :raises starlette.requests.ClientDisconnect: if the client went away.
+    """
+    media_type, options = parse_options_header(request.headers.get("content-type"))
+    form = _Form(options.get(b"boundary", b"")) if media_type == b"multipart/form-data" else None
+    body = await _read_body(request, max_bytes, form)
+    if form is None:
+        image, in_form = _raw_image(body, media_type.decode("latin-1")), list[str]()
+    else:
+        image, in_form = form.image(), form.texts(TOP_K_FIELD)
+    return Upload(image, _top_k([*request.query_params.getlist(TOP_K_FIELD), *in_form]))
+
+
+async def _read_body(request: Request, max_bytes: int, form: _Form | None) -> bytes:
+    """The body, or nothing if a form took it in."""
+    declared = request.headers.get("content-length", "")
+    if declared.isdigit() and int(declared) > max_bytes:
+        raise _too_large(max_bytes)
+    request.scope[READING] = True
+    chunks: list[bytes] = []
+    total = 0
+    async for chunk in request.stream():
+        total += len(chunk)
+        if total > max_bytes:
+            raise _too_large(max_bytes)
+        if form is None:
+            chunks.append(chunk)
+        else:
+            form.write(chunk)
+    request.scope[READING] = False
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def _too_large(max_bytes: int) -> TwinlensError:
+    return TwinlensError(
+        "body_too_large", f"The body has more than {max_bytes} bytes, the most that is accepted. Send a smaller image."
+    )
+
+
+def _raw_image(body: bytes, media_type: str) -> bytes:
+    if not body:
+        raise TwinlensError("missing_image", f"The request has no body. {_SEND}")
+    if media_type == "application/json" or media_type.endswith("+json") or media_type == _FORM:
+        try:
+            sniff(body)  # clients do send images under these types
+        except TwinlensError:
+            if media_type != _FORM:
+                raise TwinlensError("unsupported_format", f"JSON is not read here. {_SEND}") from None
+            if IMAGE_FIELD in urllib.parse.parse_qs(body[:_MOST_FORM].decode("latin-1"), keep_blank_values=True):
+                raise _text_for_image() from None
+            raise
+    return body
+
+
+def _text_for_image() -> TwinlensError:
+    return TwinlensError(
+        "invalid_image_field", f"The form field {IMAGE_FIELD!r} holds text, not a file; no address is fetched. {_SEND}"
+    )
+
+
+def _top_k(texts: list[str]) -> int:
+    if not texts:
+        return DEFAULT_TOP_K
+    if len(set(texts)) > 1:
+        raise TwinlensError("invalid_top_k", f"top_k was given {len(texts)} times with different values. Give one.")
+    text = texts[0]
+    if not (text.isascii() and text.isdigit() and len(text) < 10) or int(text) < 1:
+        raise TwinlensError("invalid_top_k", f"top_k is {text[:_MOST_TEXT]!r}; it must be a whole number from 1 up.")
+    return int(text)
+
+
+@dataclass
+class _Part:
+    """One part of a form while it arrives; ``data`` stays empty unless its field is one that is read."""
+
+    name: str = ""
+    is_file: bool = False
+    has_filename: bool = False
+    data: list[bytes] = field(default_factory=list)
+    size: int = 0
+
+
+class _Form:
+    """A multipart form, parsed while it arrives."""
+
+    def __init__(self, boundary: bytes) -> None:
+        self._parts: list[_Part] = []
+        self._header_name, self._header_value, self._disposition = bytearray(), bytearray(), b""
+        self._ended = False
+        if not boundary:
+            raise TwinlensError("invalid_multipart", "The Content-Type header names no boundary of the parts.")
+        with _unreadable_if_raised():
+            self._parser = MultipartParser(
+                boundary,
+                {
+                    "on_part_begin": self._begin_part,
+                    "on_header_begin": self._begin_header,
+                    "on_header_field": lambda data, start, end: self._header_name.extend(data[start:end]),
+                    "on_header_value": lambda data, start, end: self._header_value.extend(data[start:end]),
+                    "on_header_end": self._end_header,
+                    "on_headers_finished": self._end_headers,
+                    "on_part_data": self._add_data,
+                    "on_end": self._end,
+                },
+            )
+
+    def write(self, chunk: bytes) -> None:
+        with _unreadable_if_raised():
+            self._parser.write(chunk)
+
+    def image(self) -> bytes:
+        """The bytes of the one file in the field ``image``."""
+        if not self._ended:
+            raise TwinlensError(
+                "invalid_multipart", "The multipart body ends before its last boundary: it was cut off."
+            )
+        images = [part for part in self._parts if part.name == IMAGE_FIELD]
+        if not images:
+            names = ", ".join(repr(part.name[:_MOST_TEXT]) for part in self._parts) or "none"
+            raise TwinlensError(
+                "missing_image", f"The form has no field {IMAGE_FIELD!r} (its fields: {names}). {_SEND}"
+            )
+        if len(images) > 1:
+            raise TwinlensError("invalid_image_field", f"The form has {len(images)} fields {IMAGE_FIELD!r}. Send one.")
+        if not images[0].size and not images[0].has_filename:  # what a browser sends when no file was chosen
+            raise TwinlensError("missing_image", f"No file was chosen for the form field {IMAGE_FIELD!r}. {_SEND}")
+        if not images[0].is_file:
+            raise _text_for_image()
+        return b"".join(images[0].data)
+
+    def texts(self, name: str) -> list[str]:
+        """What the fields of one name say."""
+        return [b"".join(part.data).decode("utf-8", "replace") for part in self._parts if part.name == name]
+
+    def _begin_part(self) -> None:
+        if len(self._parts) == _MOST_PARTS:
+            raise TwinlensError("invalid_multipart", f"The form has more than {_MOST_PARTS} parts.")
+        self._parts.append(_Part())
+        self._disposition = b""
+
+    def _begin_header(self) -> None:
+        self._header_name.clear()
+        self._header_value.clear()
+
+    def _end_header(self) -> None:
+        if self._header_name.lower() == b"content-disposition":
+            self._disposition = bytes(self._header_value)
+
+    def _end_headers(self) -> None:
+        kind, options = parse_options_header(self._disposition)
+        if kind != b"form-data" or b"name" not in options:
+            raise TwinlensError("invalid_multipart", "A part of the form has no Content-Disposition with a name.")
+        part = self._parts[-1]
+        part.name = options[b"name"].decode("utf-8", "replace")
+        part.is_file = b"filename" in options
+        part.has_filename = bool(options.get(b"filename"))
+
+    def _add_data(self, data: bytes, start: int, end: int) -> None:
+        part = self._parts[-1]
+        part.size += end - start
+        if part.name == TOP_K_FIELD and part.size > _MOST_TEXT:
+            raise TwinlensError("invalid_top_k", "top_k is longer than any number that it could be.")
+        if part.name == TOP_K_FIELD or (part.name == IMAGE_FIELD and part.is_file):
+            part.data.append(data[start:end])
+
+    def _end(self) -> None:
+        self._ended = True
+
+
+@contextlib.contextmanager
+def _unreadable_if_raised() -> Iterator[None]:
+    try:
+        yield
+    except (FormParserError, ValueError):
+        raise TwinlensError(
+            "invalid_multipart", f"The multipart body does not keep to its own boundary or headers. {_SEND}"
+        ) from None

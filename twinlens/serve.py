@@ -1,0 +1,81 @@
+"""Run the BentoML server in the foreground, after everything that can be wrong was looked at.
+
+BentoML's supervisor starts a worker again that ends, again and again; a taken port or a missing model would show as an
+endless log. So they are errors here, before it starts.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import socket
+import tempfile
+from typing import Final
+
+from _bentoml_impl.loader import load
+from _bentoml_impl.server import serve_http
+from bentoml._internal.configuration.containers import BentoMLContainer
+from bentoml._internal.log import configure_server_logging
+
+from twinlens.errors import TwinlensError
+from twinlens.settings import ROOT, Settings
+from twinlens.store import open_current
+
+SERVICE: Final = "service:Twinlens"
+DRAIN_SECONDS: Final = 10
+"""How long requests that run at the end may still take."""
+
+logger = logging.getLogger("bentoml.serve")
+
+
+def serve(settings: Settings) -> None:
+    """Serve until the process is told to end; then the whole tree of processes ends.
+
+    :raises TwinlensError: ``port_in_use``, ``invalid_setting`` for an address that cannot be listened on,
+        ``missing_requirement`` where the package lies without ``service.py``, or what is wrong with the model.
+    """
+    if not (ROOT / "service.py").is_file():
+        raise TwinlensError(
+            "missing_requirement",
+            f"There is no service.py in {ROOT}. Run twinlens from a checkout (pip install -e .), or serve a bento.",
+        )
+    version = open_current(settings.model_folder)
+    version.read(version.contract.graphs.onnx.path)
+    address = _free_address(settings.host, settings.port)
+    os.environ.update(settings.to_environment())
+    # Nothing leaves the machine unasked: BentoML would report its use.
+    os.environ.setdefault("BENTOML_DO_NOT_TRACK", "true")
+    configure_server_logging()
+    service = load(SERVICE, working_dir=str(ROOT))
+    service.inject_config()
+    # Servers under one BENTOML_HOME would share, and delete, each other's metrics.
+    with tempfile.TemporaryDirectory(prefix="twinlens-metrics-") as metrics:
+        BentoMLContainer.prometheus_multiproc_dir.set(metrics)
+        serve_http(
+            SERVICE,
+            working_dir=str(ROOT),
+            host=address,
+            port=settings.port,
+            timeout_graceful_shutdown=DRAIN_SECONDS,
+        )
+
+
+def _free_address(host: str, port: int) -> str:
+    """The address of a host, if its port can be listened on now."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise TwinlensError(
+                "port_in_use",
+                f"Port {port} of {host} is taken by another program. Stop that one, or choose another port: "
+                f"twinlens serve --port {port + 1 if port < 65535 else port - 1}",
+            ) from None
+        raise TwinlensError(
+            "invalid_setting", f"Cannot listen on {host}, port {port}: {error.strerror or error}."
+        ) from None
+    return str(address[0])

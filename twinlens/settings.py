@@ -1,0 +1,177 @@
+"""Every setting of the server and the command line, in one table, read from the environment.
+
+README's table is :func:`table`. A value is cast strictly; the error for a bad one names it, says
+what was found and what would do.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Final
+
+import twinlens
+from twinlens.decode import Limits
+from twinlens.errors import TwinlensError
+
+PREFIX: Final = "TWINLENS_"
+_DECIMAL: Final = re.compile(r"[0-9]+(\.[0-9]+)?")
+ROOT: Final = Path(twinlens.__file__).resolve().parent.parent
+"""The folder that holds this package, ``service.py``, the models and the page: a checkout, or ``src`` of a bento."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How one setting is read and explained."""
+
+    cast: Callable[[str], Any]
+    kind: str
+    help: str
+
+
+def _whole(low: int, high: int) -> tuple[Callable[[str], int], str]:
+    def cast(text: str) -> int:
+        if not (text.isascii() and text.isdigit()) or not low <= int(text) <= high:
+            raise ValueError
+        return int(text)
+
+    return cast, f"whole number, {low} to {high}"
+
+
+def _number(low: float, high: float) -> tuple[Callable[[str], float], str]:
+    def cast(text: str) -> float:
+        if not _DECIMAL.fullmatch(text) or not low <= float(text) <= high:
+            raise ValueError
+        return float(text)
+
+    return cast, f"number, {low:g} to {high:g}"
+
+
+def _flag(text: str) -> bool:
+    return {"true": True, "false": False}[text.lower()]
+
+
+def _text(text: str) -> str:
+    if not text.strip():
+        raise ValueError
+    return text
+
+
+def _folder(text: str) -> Path:
+    return Path(_text(text))
+
+
+def _name(text: str) -> str:
+    if not text or text != Path(text).name or text.startswith("."):
+        raise ValueError
+    return text
+
+
+def _setting(default: Any, reading: tuple[Callable[[str], Any], str], explanation: str) -> Any:
+    return field(default=default, metadata={"setting": Setting(*reading, explanation)})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The values in force. Field ``max_body_mib`` is the environment variable ``TWINLENS_MAX_BODY_MIB``, and so on.
+
+    A default folder is taken from :data:`ROOT`, a folder that was set from the working directory.
+    """
+
+    models: Path = _setting(Path("bentos"), (_folder, "folder"), "Folder that holds the models, one folder each.")
+    model: str = _setting("clothing", (_name, "name of a folder"), "Name of the model in use.")
+    page: Path = _setting(Path("web/dist"), (_folder, "folder"), "Folder of the built page.")
+    host: str = _setting("127.0.0.1", (_text, "address"), "Address that `twinlens serve` listens on.")
+    port: int = _setting(3000, _whole(1, 65535), "Port that `twinlens serve` listens on.")
+    max_body_mib: float = _setting(32.0, _number(0.001, 4096), "Largest request body, in MiB.")
+    max_jpeg_megapixels: float = _setting(
+        120.0, _number(0.001, 4000), "Largest JPEG, in megapixels; large ones are decoded at a smaller scale."
+    )
+    max_megapixels: float = _setting(50.0, _number(0.001, 4000), "Largest image of another format, in megapixels.")
+    threads: int = _setting(
+        0, _whole(0, 1024), "Threads of one inference; 0: as many as the cores allowed to the process."
+    )
+    decode_threads: int = _setting(
+        0, _whole(0, 1024), "Images decoded at the same time; 0: as many as the cores allowed to the process."
+    )
+    batching: bool = _setting(True, (_flag, "true or false"), "Whether requests are batched around the inference.")
+    max_batch_size: int = _setting(8, _whole(1, 1024), "Largest number of images in one inference.")
+    max_latency_ms: int = _setting(
+        10_000,
+        _whole(1, 600_000),
+        "Expected wait in the batching queue, in ms, above which requests are shed with 429.",
+    )
+    timeout_s: float = _setting(30.0, _number(0.1, 3600), "Longest wait for an answer to begin, in seconds.")
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
+        """Read the settings.
+
+        :param environment: variables to read; the process's own by default.
+        :raises TwinlensError: ``invalid_setting`` naming the first variable that cannot be used, or that begins
+            with ``TWINLENS_`` and is no setting (a misspelt name must not be ignored).
+        """
+        environment = os.environ if environment is None else environment
+        known = {variable(entry.name): entry for entry in fields(cls)}
+        for name in sorted(environment):
+            if name.startswith(PREFIX) and name not in known:
+                raise TwinlensError(
+                    "invalid_setting", f"{name} is no setting. The settings are: {', '.join(sorted(known))}."
+                )
+        values: dict[str, Any] = {}
+        for name, entry in known.items():
+            if isinstance(entry.default, Path):
+                values[entry.name] = ROOT / entry.default
+            if name in environment:
+                setting: Setting = entry.metadata["setting"]
+                try:
+                    values[entry.name] = setting.cast(environment[name])
+                except (ValueError, KeyError):
+                    raise TwinlensError(
+                        "invalid_setting", f"{name} is {environment[name]!r}; it must be: {setting.kind}."
+                    ) from None
+        return cls(**values)
+
+    def to_environment(self) -> dict[str, str]:
+        """The variables that give these settings to another process, whatever folder it works in."""
+        values = {variable(entry.name): getattr(self, entry.name) for entry in fields(self)}
+        return {name: _as_text(value) for name, value in values.items()}
+
+    @property
+    def model_folder(self) -> Path:
+        """The folder of the model in use, ``MODELS/NAME``."""
+        return self.models / self.model
+
+    @property
+    def limits(self) -> Limits:
+        """The largest images that are decoded."""
+        return Limits(round(self.max_jpeg_megapixels * 1e6), round(self.max_megapixels * 1e6))
+
+    @property
+    def max_body_bytes(self) -> int:
+        """The largest request body, in bytes."""
+        return int(self.max_body_mib * 2**20)
+
+
+def variable(name: str) -> str:
+    """The environment variable of a setting's field."""
+    return PREFIX + name.upper()
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value.absolute()) if isinstance(value, Path) else str(value)
+
+
+def table() -> str:
+    """The settings as a Markdown table: name, type, default, what it is for."""
+    rows = ["| Variable | Type | Default | What it is for |", "| --- | --- | --- | --- |"]
+    for entry in fields(Settings):
+        setting: Setting = entry.metadata["setting"]
+        default = entry.default if isinstance(entry.default, Path) else _as_text(entry.default)
+        rows.append(f"| `{variable(entry.name)}` | {setting.kind} | `{default}` | {setting.help} |")
+    return "\n".join(rows)
