@@ -39,7 +39,7 @@ def test_a_photo_is_taken_and_answered(browser: Browser, dist: Path, colours: Pa
         expect(result.get_by_test_id("top-label")).not_to_be_empty()
         expect(dialog).to_be_hidden()
         # The dialog tells that it was closed in a task of its own, after it is hidden.
-        page.wait_for_function("document.querySelector('video').srcObject === null")
+        expect(page.locator("video")).to_have_js_property("srcObject", None)
 
 
 def test_escape_closes_the_camera(browser: Browser, dist: Path, colours: Path) -> None:
@@ -50,7 +50,7 @@ def test_escape_closes_the_camera(browser: Browser, dist: Path, colours: Path) -
         page.keyboard.press("Escape")
         expect(page.get_by_role("dialog")).to_be_hidden()
         # The dialog tells that it was closed in a task of its own, after it is hidden.
-        page.wait_for_function("document.querySelector('video').srcObject === null")
+        expect(page.locator("video")).to_have_js_property("srcObject", None)
         expect(page.get_by_test_id("camera-button")).to_be_focused()
 
 
