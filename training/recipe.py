@@ -53,6 +53,7 @@ class Arguments:
     epochs: int = 16
     image_size: int = 224
     shorter_edge: int | None = None
+    aspect: Aspect = "keep"
     train_size: int = 176
     batch_size: int = 32
     lr_body: float = 5e-4
@@ -301,6 +302,7 @@ def _new_record(arguments: Arguments, data: DataSet, device: torch.device) -> Ru
         counts=data.counts,
         left_out=[(path.relative_to(data.path).as_posix(), reason) for path, reason in data.left_out],
         shorter_edge=arguments.shorter_edge or arguments.image_size,
+        aspect=arguments.aspect,
         crop=arguments.image_size,
         mean=IMAGENET_MEAN,
         std=IMAGENET_STD,

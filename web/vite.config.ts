@@ -74,5 +74,6 @@ export default defineConfig({
     rolldownOptions: { output },
   },
   worker: { format: 'es', plugins: () => [noForeignAddresses()], rolldownOptions: { output } },
-  test: { include: ['tests/**/*.test.ts'] },
+  // The largest golden photo takes seconds where other work shares the machine.
+  test: { include: ['tests/**/*.test.ts'], testTimeout: 60_000 },
 });
