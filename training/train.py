@@ -65,7 +65,8 @@ def add_parser(commands: Any) -> None:
 def run(options: argparse.Namespace) -> None:
     """Train, and say where the result is.
 
-    :raises TwinlensError: as :func:`training.recipe.train` does.
+    :raises TwinlensError: ``invalid_arguments`` for arguments that do not go together, and what
+        :func:`training.recipe.train` raises.
     """
     given = {field.name: getattr(options, field.name) for field in fields(Arguments) if hasattr(options, field.name)}
     arguments = Arguments(**given)
@@ -74,6 +75,12 @@ def run(options: argparse.Namespace) -> None:
             "invalid_arguments",
             f"--shorter-edge {arguments.shorter_edge} is below --image-size {arguments.image_size}: the crop would "
             "reach beyond the photo.",
+        )
+    if arguments.out.resolve().is_relative_to(arguments.data.resolve()):
+        raise TwinlensError(
+            "invalid_arguments",
+            f"--out {arguments.out} lies in the folder of photos, {arguments.data}, where it would be taken for "
+            "a label as soon as the photos are read again. Give a folder elsewhere.",
         )
     train(arguments)
     say(f"{arguments.out / RUN}")

@@ -75,20 +75,24 @@ def classify(paths: Sequence[Path], settings: Settings, *, top_k: int, as_json: 
 def find(paths: Sequence[Path]) -> list[Path]:
     """The files that the paths stand for, folders searched in the order of their names.
 
-    :raises TwinlensError: ``invalid_arguments`` if a path is not there, or there is no image at all.
+    :raises TwinlensError: ``invalid_arguments`` if a path is not there or may not be looked at, or there is no image at
+        all.
     """
     files: list[Path] = []
     for path in paths:
-        if path.is_dir():
-            files += sorted(
-                file
-                for file in path.rglob("*")
-                if file.suffix.lower() in SUFFIXES and not file.name.startswith(".") and file.is_file()
-            )
-        elif path.exists():
-            files.append(path)
-        else:
-            raise TwinlensError("invalid_arguments", f"There is no file or folder {path}.")
+        try:
+            if path.is_dir():
+                files += sorted(
+                    file
+                    for file in path.rglob("*")
+                    if file.suffix.lower() in SUFFIXES and not file.name.startswith(".") and file.is_file()
+                )
+            elif path.exists():
+                files.append(path)
+            else:
+                raise TwinlensError("invalid_arguments", f"There is no file or folder {path}.")
+        except OSError as error:  # a folder that is closed to us, a name that is too long
+            raise TwinlensError("invalid_arguments", f"{path} cannot be read: {error.strerror}.") from None
     if not files:
         names = ", ".join(map(str, paths))
         raise TwinlensError("invalid_arguments", f"No image was found in {names} (looked for {', '.join(SUFFIXES)}).")

@@ -53,8 +53,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # whoever read the output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except OSError as error:  # a full disk, a closed output
-        sys.stderr.write(f"twinlens: cannot_write: {error.strerror or error}\n")
+    except OSError as error:  # a full disk, a closed output, a home folder that BentoML cannot write to
+        where = f"{error.filename}: " if error.filename else ""
+        sys.stderr.write(f"twinlens: cannot_write: {where}{error.strerror or error}\n")
         return 2
     except KeyboardInterrupt:
         return 130

@@ -68,6 +68,10 @@ def _free_address(host: str, port: int) -> str:
         with socket.socket(family, kind, protocol) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
+    except UnicodeError:  # raised by the codec of host names
+        raise TwinlensError(
+            "invalid_setting", f"Cannot listen on {host!r}, port {port}: this cannot be the name of a host."
+        ) from None
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise TwinlensError(

@@ -42,6 +42,20 @@ def test_a_photo_is_taken_and_answered(browser: Browser, dist: Path, colours: Pa
         expect(page.locator("video")).to_have_js_property("srcObject", None)
 
 
+def test_a_double_click_takes_one_photo(browser: Browser, dist: Path, colours: Path) -> None:
+    with visit(browser, dist, colours, permissions=["camera"]) as visited:
+        page = visited.page
+        visited.wait_until_ready()
+        page.get_by_test_id("camera-button").click()
+        page.wait_for_function("() => document.querySelector('video').videoWidth > 0")
+        # Two clicks in one task: no time is left for the dialog to go away by itself.
+        page.get_by_role("button", name="Take it").evaluate("(button) => (button.click(), button.click())")
+        expect(page.get_by_test_id("result")).not_to_have_count(0)
+        page.wait_for_timeout(500)  # a second one would be converted and answered by now
+        visited.wait_until_ready()
+        expect(page.get_by_test_id("result")).to_have_count(1)
+
+
 def test_escape_closes_the_camera(browser: Browser, dist: Path, colours: Path) -> None:
     with visit(browser, dist, colours, permissions=["camera"]) as visited:
         page = visited.page
@@ -52,6 +66,35 @@ def test_escape_closes_the_camera(browser: Browser, dist: Path, colours: Path) -
         # The dialog tells that it was closed in a task of its own, after it is hidden.
         expect(page.locator("video")).to_have_js_property("srcObject", None)
         expect(page.get_by_test_id("camera-button")).to_be_focused()
+
+
+ASK_LATER = """() => {
+  const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+  const allowed = new Promise((resolve) => (window.allow = resolve));
+  window.tracks = [];
+  navigator.mediaDevices.getUserMedia = async (wanted) => {
+    await allowed;
+    const stream = await ask(wanted);
+    window.tracks.push(...stream.getTracks());
+    return stream;
+  };
+}"""
+
+
+def test_impatient_clicks_leave_no_camera_on(browser: Browser, dist: Path, colours: Path) -> None:
+    with visit(browser, dist, colours, permissions=["camera"]) as visited:
+        page = visited.page
+        page.evaluate(ASK_LATER)
+        page.get_by_test_id("camera-button").dblclick()
+        page.evaluate("() => window.allow()")
+        expect(page.get_by_role("dialog")).to_be_visible()
+        page.wait_for_function("() => document.querySelector('video').videoWidth > 0")
+        page.keyboard.press("Escape")
+        expect(page.locator("video")).to_have_js_property("srcObject", None)
+        assert page.evaluate("() => window.tracks.map((track) => track.readyState)") == ["ended"]
+        expect(page.get_by_role("alert")).to_be_hidden()
+        page.get_by_test_id("camera-button").click()
+        expect(page.get_by_role("dialog")).to_be_visible()
 
 
 def test_a_camera_that_is_refused_is_said(browser: Browser, dist: Path, colours: Path) -> None:

@@ -170,6 +170,10 @@ def test_every_documented_request_is_accepted(document, server):
     assert (parameter["name"], parameter["in"], parameter["required"]) == ("top_k", "query", False)
     default = httpx.post(f"{server.url}/v1/classify", content=PHOTO).json()
     assert len(default["predictions"]) == parameter["schema"]["default"]
+    for bound, outside in (("minimum", -1), ("maximum", 1)):
+        for value, status in ((parameter["schema"][bound], 200), (parameter["schema"][bound] + outside, 400)):
+            answer = httpx.post(f"{server.url}/v1/classify?top_k={value}", content=PHOTO)
+            assert answer.status_code == status, value
 
 
 def test_an_unready_server_says_why_in_its_log_alone(unready):

@@ -1,10 +1,12 @@
 import json
+import os
 import subprocess
 import sys
 
 import pytest
 
 import twinlens
+from benchmarks.server import free_port
 from tests import images, models
 from twinlens.cli import main
 from twinlens.settings import ROOT
@@ -43,6 +45,7 @@ def test_a_broken_file_ends_with_status_1(photo, models_folder, capsys):
         ({"TWINLENS_PROT": "3000"}, ["serve"], "invalid_setting: TWINLENS_PROT is no setting"),
         ({}, ["serve", "--models", "nowhere"], "model_not_found: "),
         ({}, ["classify", "nowhere.jpg"], "invalid_arguments: "),
+        ({}, ["classify", "x" * 300], "invalid_arguments: "),
         ({}, ["classify", "README.md", "--models", "nowhere"], "model_not_found: "),
     ],
 )
@@ -79,6 +82,15 @@ def test_as_a_module_and_into_a_pipe_that_closes(photo, models_folder):
         ["bash", "-c", f"set -o pipefail; {command} | true"], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert "Traceback" not in done.stderr
+
+
+def test_a_home_folder_that_cannot_be_made_is_named(photo):
+    """BentoML makes a folder of its own in there as soon as it is imported."""
+    home = photo / "home"
+    environment = {name: value for name, value in os.environ.items() if name != "BENTOML_HOME"}
+    done = run("serve", "--port", free_port(), env={**environment, "HOME": str(home)})
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith(f"twinlens: cannot_write: {home}")
 
 
 def test_classifying_does_not_wait_for_the_servers_imports(photo, models_folder):

@@ -1,5 +1,7 @@
 import os
 import pathlib
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -9,6 +11,7 @@ from tests import models
 from twinlens import inference
 from twinlens.errors import TwinlensError
 from twinlens.inference import Network, available_threads, softmax, top
+from twinlens.settings import ROOT
 from twinlens.store import open_current
 
 
@@ -121,3 +124,17 @@ def test_a_graph_that_cannot_be_loaded_or_has_other_outputs_is_an_error(tmp_path
     Damaged.contract = opened.contract.model_copy(update={"graphs": graphs})
     with pytest.raises(TwinlensError, match="does not have the 99 logits"):
         Network(Damaged())
+
+
+def test_onnx_runtime_keeps_no_identifier_and_reports_nothing(models_folder, tmp_path):
+    """Its telemetry begins with files in the home folder; without our variable, a session is enough for them."""
+    code = (
+        "import pathlib; from twinlens.inference import Network; from twinlens.store import open_current;"
+        f"Network(open_current(pathlib.Path({str(models_folder / models.NAME)!r})))"
+    )
+    # What is kept of the environment has no CI variable in it, which would turn telemetry off as well.
+    environment = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [str(path) for path in tmp_path.rglob("*") if path.is_file()] == []

@@ -35,7 +35,7 @@ def test_a_taken_port_is_said_so_with_another(never_started, settings, taken):
     assert f"Port {taken} " in error.detail and f"--port {taken + 1 if taken < 65535 else taken - 1}" in error.detail
 
 
-@pytest.mark.parametrize("host", ["no.such.host.invalid", "192.0.2.1"])
+@pytest.mark.parametrize("host", ["no.such.host.invalid", "192.0.2.1", "a..b", "x" * 300])
 def test_an_address_that_is_not_this_machines(never_started, settings, host):
     assert refused(replace(settings, host=host)).code == "invalid_setting"
 

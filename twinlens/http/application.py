@@ -35,7 +35,7 @@ from twinlens.http.asgi import Gate
 from twinlens.http.engine import Engine
 from twinlens.http.metrics import of_process
 from twinlens.http.pages import HOW_TO_BUILD, ModelFiles, Page
-from twinlens.http.request import DEFAULT_TOP_K, Upload, read_upload
+from twinlens.http.request import DEFAULT_TOP_K, MOST_TOP_K, Upload, read_upload
 from twinlens.settings import Settings
 
 logger = logging.getLogger("twinlens")
@@ -54,7 +54,7 @@ class ClassifyInput(IODescriptor):  # type: ignore[misc]
     """What a client may send: an image file, and how many labels it wants."""
 
     image: Path
-    top_k: int = Field(DEFAULT_TOP_K, ge=1)
+    top_k: int = Field(DEFAULT_TOP_K, ge=1, le=MOST_TOP_K)
 
     @classmethod
     async def from_http_request(cls, request: Request, serde: object) -> Upload:

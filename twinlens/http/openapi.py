@@ -14,7 +14,7 @@ from twinlens.contract import Contract
 from twinlens.decode import MEDIA_TYPES
 from twinlens.errors import CODES
 from twinlens.http import problems
-from twinlens.http.request import DEFAULT_TOP_K, IMAGE_FIELD, TOP_K_FIELD
+from twinlens.http.request import DEFAULT_TOP_K, IMAGE_FIELD, MOST_TOP_K, TOP_K_FIELD
 
 VERSION: Final = "3.1.0"
 CLASSIFY_CODES: Final = (
@@ -33,7 +33,7 @@ CLASSIFY_CODES: Final = (
     "timeout",
 )
 _REF: Final = "#/components/schemas/{model}"
-_TOP_K: Final = {"type": "integer", "minimum": 1, "default": DEFAULT_TOP_K}
+_TOP_K: Final = {"type": "integer", "minimum": 1, "maximum": MOST_TOP_K, "default": DEFAULT_TOP_K}
 _TOP_K_HELP: Final = "How many labels to answer, best first; more than there are gives all."
 
 

@@ -21,6 +21,8 @@ from twinlens.decode import sniff
 from twinlens.errors import TwinlensError
 
 DEFAULT_TOP_K: Final = 5
+MOST_TOP_K: Final = 999_999_999
+"""Far more than any model has labels."""
 IMAGE_FIELD: Final = "image"
 TOP_K_FIELD: Final = "top_k"
 READING: Final = "twinlens.reading"
@@ -115,8 +117,11 @@ def _top_k(texts: list[str]) -> int:
     if len(set(texts)) > 1:
         raise TwinlensError("invalid_top_k", f"top_k was given {len(texts)} times with different values. Give one.")
     text = texts[0]
-    if not (text.isascii() and text.isdigit() and len(text) < 10) or int(text) < 1:
-        raise TwinlensError("invalid_top_k", f"top_k is {text[:_MOST_TEXT]!r}; it must be a whole number from 1 up.")
+    plain = text.isascii() and text.isdigit() and len(text) <= len(str(MOST_TOP_K))
+    if not plain or not 1 <= int(text) <= MOST_TOP_K:
+        raise TwinlensError(
+            "invalid_top_k", f"top_k is {text[:_MOST_TEXT]!r}; it must be a whole number from 1 to {MOST_TOP_K}."
+        )
     return int(text)
 
 
@@ -203,7 +208,8 @@ class _Form:
             raise TwinlensError("invalid_multipart", "A part of the form has no Content-Disposition with a name.")
         part = self._parts[-1]
         part.name = options[b"name"].decode("utf-8", "replace")
-        part.is_file = b"filename" in options
+        # `filename*` is not for forms (RFC 7578, section 4.2), but clients send names that are not ASCII in it.
+        part.is_file = b"filename" in options or b"filename*" in self._disposition.lower()
         part.has_filename = bool(options.get(b"filename"))
 
     def _add_data(self, data: bytes, start: int, end: int) -> None:

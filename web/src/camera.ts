@@ -15,6 +15,7 @@ export class Camera {
   private readonly elements: Elements;
   private readonly onPhoto: (file: File) => void;
   private stream: MediaStream | null = null;
+  private opening = false;
 
   constructor(elements: Elements, onPhoto: (file: File) => void) {
     this.elements = elements;
@@ -25,7 +26,8 @@ export class Camera {
   }
 
   /**
-   * Open the camera.
+   * Open the camera, unless it is being opened: while the browser asks the visitor, a second click would ask for a
+   * second stream, and only one of them would ever be stopped.
    *
    * @throws DOMException if there is none or the visitor does not allow it.
    */
@@ -35,7 +37,13 @@ export class Camera {
       this.elements.fallback.click();
       return;
     }
-    this.stream = await devices.getUserMedia({ video: { facingMode: 'environment', width: { ideal: 1920 } } });
+    if (this.opening) return;
+    this.opening = true;
+    try {
+      this.stream = await devices.getUserMedia({ video: { facingMode: 'environment', width: { ideal: 1920 } } });
+    } finally {
+      this.opening = false;
+    }
     const { dialog, video } = this.elements;
     video.srcObject = this.stream;
     dialog.showModal();
@@ -48,11 +56,12 @@ export class Camera {
 
   private async shoot(): Promise<void> {
     const { dialog, video } = this.elements;
-    if (video.videoWidth === 0) return; // the camera has not given a picture yet
+    // Closed by the first of two clicks, or the camera has not given a picture yet.
+    if (!dialog.open || video.videoWidth === 0) return;
     const canvas = new OffscreenCanvas(video.videoWidth, video.videoHeight);
     canvas.getContext('2d')?.drawImage(video, 0, 0);
-    const picture = await canvas.convertToBlob({ type: 'image/png' });
     dialog.close();
+    const picture = await canvas.convertToBlob({ type: 'image/png' });
     const time = new Date().toLocaleTimeString([], { hour12: false });
     this.onPhoto(new File([picture], `${time}.png`, { type: 'image/png' }));
   }

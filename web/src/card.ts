@@ -73,7 +73,7 @@ export class Card {
     this.element.dataset.state = state.kind;
     if (state.kind === 'answer') {
       const { format, width, height, scores } = state.answer;
-      this.facts.textContent = `${format.toUpperCase()} · ${width} × ${height}`;
+      this.facts.textContent = `${format.toUpperCase()} · ${width}\u00a0×\u00a0${height}`; // the size on one line
       this.body.replaceChildren(bars(scores, state.labels, language));
     } else if (state.kind === 'failure') {
       this.body.replaceChildren(element('p', 'problem', failureText(state.failure, language)));

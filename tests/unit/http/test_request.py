@@ -98,6 +98,11 @@ def test_a_files_name_means_nothing(name):
     assert read(form(part("image", PNG, name)), MULTIPART).image == PNG
 
 
+def test_a_files_name_may_be_in_the_extended_notation_alone():
+    body = part("image", PNG).replace(b'"image"', b"image; filename*=UTF-8''%e7%85%a7%e7%89%87.png")
+    assert read(form(body), MULTIPART).image == PNG
+
+
 def test_a_boundary_in_quotes():
     body = form(part("image", PNG, "a.png"))
     assert read(body, f'Multipart/Form-Data; charset=utf-8; boundary="{BOUNDARY}"').image == PNG
@@ -150,7 +155,9 @@ def test_top_k_in_the_query_or_the_form(text, value):
 
 @pytest.mark.parametrize("text", ["0", "-1", "1.0", "x", "", "%20", "1e3", "null", "%EF%BC%95", "9" * 10, "9" * 5000])
 def test_top_k_that_is_no_number(text):
-    assert refused(PNG, query=f"top_k={text}").code == "invalid_top_k"
+    error = refused(PNG, query=f"top_k={text}")
+    assert error.code == "invalid_top_k"
+    assert "from 1 to 999999999" in error.detail
 
 
 @pytest.mark.parametrize("data", [b"0", b"", b'"3"', b"\xff\xfe", b"9" * 10_000_000])

@@ -66,6 +66,15 @@ def test_a_crop_larger_than_the_photo_is_refused(received: list[Arguments]) -> N
     assert received == []
 
 
+@pytest.mark.parametrize(("data", "out"), [("photos", "photos/run"), (".", "runs/mine"), ("photos", "photos")])
+def test_a_run_among_the_photos_is_refused(
+    data: str, out: str, received: list[Arguments], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", data, "--out", out]) == 2
+    assert f"error [invalid_arguments]: --out {out} lies in the folder of photos" in capsys.readouterr().err
+    assert received == []
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
