@@ -13,15 +13,24 @@ from twinlens.inference import available_threads
 Precision = Literal["float32", "bfloat16", "float16"]
 
 
-def choose(name: str) -> torch.device:
+def choose(name: str, local_rank: int = 0) -> torch.device:
     """The device of a name: ``auto`` is CUDA where there is a device for it, else the CPU.
 
+    :param local_rank: number of this process among those of this machine that train together, each on its own GPU.
     :raises TwinlensError: ``invalid_arguments`` if it is not there.
     """
     there = torch.cuda.is_available()
     if name.startswith("cuda") and not there:
         raise TwinlensError("invalid_arguments", "torch finds no CUDA device here. Begin a run with --device cpu.")
-    return torch.device(("cuda" if there else "cpu") if name == "auto" else name)
+    if name == "cpu" or (name == "auto" and not there):
+        return torch.device("cpu")
+    if local_rank and local_rank >= torch.cuda.device_count():
+        raise TwinlensError(
+            "invalid_arguments",
+            f"There are {torch.cuda.device_count()} CUDA devices for at least {local_rank + 1} processes. Start one "
+            "process a device, or train with --device cpu.",
+        )
+    return torch.device("cuda", local_rank)
 
 
 def precision(device: torch.device) -> Precision:

@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Iterator, Sized
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -26,11 +26,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Group:
-    """The processes that train together; ``rank`` numbers them from 0, ``local_rank`` those of one machine."""
+    """The processes that train together: this one's number and how many there are, in all and on this machine."""
 
     rank: int = 0
     size: int = 1
     local_rank: int = 0
+    local_size: int = 1
 
     @property
     def first(self) -> bool:
@@ -69,6 +70,9 @@ class Group:
         return batch_size // self.size
 
 
+ALONE: Final = Group()
+
+
 @contextmanager
 def joined() -> Iterator[Group]:
     """Join the group that ``torchrun`` started this process for, and leave it at the end.
@@ -77,9 +81,10 @@ def joined() -> Iterator[Group]:
     """
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1:
-        yield Group()
+        yield ALONE
         return
-    group = Group(int(os.environ["RANK"]), size, int(os.environ["LOCAL_RANK"]))
+    rank, local_rank, local_size = (int(os.environ[name]) for name in ("RANK", "LOCAL_RANK", "LOCAL_WORLD_SIZE"))
+    group = Group(rank, size, local_rank, local_size)
     # With NCCL alone, what is not on a GPU could not be shared.
     dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
     try:
@@ -104,7 +109,6 @@ class PartSampler(Sampler[int]):
 
     def __iter__(self) -> Iterator[int]:
         order = torch.randperm(self._count, generator=torch.Generator().manual_seed(self._seed))
-        batches = order[: self._count // self._batch_size * self._batch_size].view(
-            -1, self._group.size, self._group.part(self._batch_size)
-        )
+        whole = order[: self._count // self._batch_size * self._batch_size]
+        batches = whole.view(-1, self._group.size, self._group.part(self._batch_size))
         yield from batches[:, self._group.rank].flatten().tolist()

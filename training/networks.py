@@ -40,13 +40,7 @@ def create(arch: str, labels: int, init: str = NONE) -> nn.Module:
         everything is. Auxiliary classifiers (``googlenet``, ``inception_v3``) are off.
     :raises TwinlensError: ``unknown_network``, ``download_failed``, or ``invalid_weights``.
     """
-    if arch not in names():
-        close = difflib.get_close_matches(arch.lower(), names(), n=3, cutoff=0.4)
-        raise TwinlensError(
-            "unknown_network",
-            f"torchvision has no classification network {arch!r}. "
-            + (f"Did you mean: {', '.join(close)}?" if close else f"It has: {', '.join(names())}."),
-        )
+    _known(arch)
     network = _download(arch) if init == IMAGENET else _build(arch)
     if init not in (IMAGENET, NONE):
         _load(network, arch, Path(init))
@@ -64,6 +58,19 @@ def create(arch: str, labels: int, init: str = NONE) -> nn.Module:
         new = nn.Conv2d(last.in_channels, labels, kernel_size=1)
     setattr(parent, name.rpartition(".")[2], new)
     return network
+
+
+def check(arch: str, init: str) -> None:
+    """See early that a network and a file of initial weights are there.
+
+    :raises TwinlensError: ``unknown_network``, or ``invalid_weights`` if the file is not there.
+    """
+    _known(arch)
+    if init not in (IMAGENET, NONE) and not Path(init).is_file():
+        raise TwinlensError(
+            "invalid_weights",
+            f"There is no file of initial weights {init}. --init is 'imagenet', 'none' or the path of a state dict.",
+        )
 
 
 def head(network: nn.Module) -> tuple[str, nn.Linear | nn.Conv2d]:
@@ -97,6 +104,16 @@ def check_size(network: nn.Module, arch: str, size: int) -> None:
         ) from None
     finally:
         network.train(training)
+
+
+def _known(arch: str) -> None:
+    if arch not in names():
+        close = difflib.get_close_matches(arch.lower(), names(), n=3, cutoff=0.4)
+        raise TwinlensError(
+            "unknown_network",
+            f"torchvision has no classification network {arch!r}. "
+            + (f"Did you mean: {', '.join(close)}?" if close else f"It has: {', '.join(names())}."),
+        )
 
 
 def _build(arch: str) -> nn.Module:

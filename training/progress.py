@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any, Final
 
@@ -18,10 +19,18 @@ def bar(total: int, what: str, unit: str = "photo") -> tqdm[Any]:
     """
     terminal = sys.stderr.isatty()
     interval = 0.1 if terminal else _SECONDS_BETWEEN_LINES
-    return tqdm(total=total, desc=what, unit=unit, leave=False, mininterval=interval, dynamic_ncols=terminal)
+    return tqdm(
+        total=total, desc=what, unit=unit, leave=False, mininterval=interval, dynamic_ncols=terminal, disable=_silent()
+    )
 
 
 def say(line: str) -> None:
     """Write one line to stdout at once, above any bar."""
-    tqdm.write(line, file=sys.stdout)
-    sys.stdout.flush()
+    if not _silent():
+        tqdm.write(line, file=sys.stdout)
+        sys.stdout.flush()
+
+
+def _silent() -> bool:
+    """Of several processes that ``torchrun`` started, only the first one speaks."""
+    return int(os.environ.get("RANK", "0")) > 0

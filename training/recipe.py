@@ -21,18 +21,20 @@ import torch
 from torch import nn
 from torch.optim.lr_scheduler import OneCycleLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
-from torch.utils.data import DataLoader, RandomSampler
+from torch.utils.data import DataLoader
 from torchvision.transforms import v2
 
 from training import checkpoint, networks
 from training import device as devices
 from training.curves import CURVES, draw
 from training.data import TRAIN, VALIDATION, DataSet, open_dataset
+from training.distributed import ALONE, Group, PartSampler
 from training.evaluate import evaluate_logits, predictor, run_photos
 from training.photos import Augmented, Photos, derive_seed, reduced, served
 from training.progress import bar, say
 from training.rules import IMAGENET_MEAN, IMAGENET_STD, preprocessing
 from training.run import Epoch, Run, git_commit, save, save_splits, to_resume, versions
+from twinlens.contract import Aspect
 from twinlens.errors import TwinlensError
 from twinlens.inference import available_threads
 
@@ -81,28 +83,33 @@ class Learner(NamedTuple):
     scaler: torch.amp.GradScaler
 
 
-def train(arguments: Arguments) -> Run:
+def train(arguments: Arguments, group: Group = ALONE) -> Run:
     """Train a network and write its run folder.
 
+    :param group: the processes that train together; each of them calls this with the same arguments.
     :return: the finished run.
     :raises TwinlensError: ``invalid_data``, ``already_exists``, ``invalid_arguments``, or an error of
         :func:`training.networks.create`.
     """
-    going_on = to_resume(arguments.out, _as_recorded(arguments), arguments.resume, _FREE)
-    device = devices.choose(going_on.device if going_on else arguments.device)
-    torch.set_num_threads(going_on.threads if going_on else available_threads())  # sums depend on how many add them
+    going_on = group.share(
+        lambda: to_resume(arguments.out, _as_recorded(arguments), arguments.resume, _FREE, group.size)
+    )
+    device = devices.choose(going_on.device if going_on else arguments.device, group.local_rank)
+    threads = max(1, available_threads() // group.local_size)
+    torch.set_num_threads(going_on.threads if going_on else threads)  # sums depend on how many add them
+    networks.check(arguments.arch, arguments.init)  # before photos are read, which can take minutes
 
     # Photos: found and checked, then held in memory, those for validation as the server will show them.
     data = open_dataset(arguments.data, arguments.seed)
     for line in data.describe():
         say(line)
-    record = going_on or _new_record(arguments, data, device)
+    record = going_on or _new_record(arguments, data, device, group)
     if record.data_digest != data.digest:
         raise TwinlensError(
             "invalid_data", f"{arguments.data} has changed since {arguments.out} was begun. Give another --out."
         )
     rules = preprocessing(record)
-    budget = arguments.memory_mib << 20
+    budget = (arguments.memory_mib << 20) // group.local_size
     validation = Photos(data.splits[VALIDATION], served(rules), budget // 4, "Decoding (validation)")
     held_edge = round(arguments.train_size * _HELD_SCALE)
     photos = Photos(data.splits[TRAIN], reduced(held_edge), budget - budget // 4, "Decoding (train)")
@@ -116,6 +123,7 @@ def train(arguments: Arguments) -> Run:
 
     # The network, and what teaches it.
     batch_size = min(arguments.batch_size, len(photos))
+    part = group.part(batch_size)
     last = arguments.out / checkpoint.LAST
     resuming = going_on is not None and last.is_file()
     init = networks.NONE if resuming else arguments.init
@@ -130,30 +138,29 @@ def train(arguments: Arguments) -> Run:
             "finished": None,
         }
         record = record.model_copy(update=begun)
-    save(arguments.out, record)
-    if not resuming:
+    if group.first:
+        save(arguments.out, record)
+    if group.first and not resuming:
         save_splits(arguments.out, data.paths())
+    learning = group.wrap(learner.network)
 
     # Epochs: learn, validate the average, keep the best one, and leave everything needed to go on.
     while record.finished is None:
         number = len(record.epochs) + 1
-        _reseed(arguments.seed, number)
+        _reseed(arguments.seed, number, group.rank)
         workers = devices.workers(arguments.workers, device)
         loader = DataLoader(
             Augmented(photos, augment, arguments.seed, number),
-            batch_size,
-            sampler=RandomSampler(photos, generator=torch.Generator().manual_seed(derive_seed(arguments.seed, number))),
-            drop_last=True,
+            part,
+            sampler=PartSampler(photos, batch_size, derive_seed(arguments.seed, number), group),
             num_workers=workers,
             multiprocessing_context="fork" if workers else None,
             pin_memory=device.type == "cuda",
         )
-        learned = _learn(learner, loader, record, device, arguments)
+        learned = _learn(learner, learning, loader, record, device, arguments, group)
         started = time.monotonic()
-        logits, targets = run_photos(
-            predictor(learner.average.module, rules.normalize, device), validation, "Validation"
-        )
-        measured = evaluate_logits(logits, targets)
+        average = predictor(learner.average.module, rules.normalize, device)
+        measured = group.share(lambda: evaluate_logits(*run_photos(average, validation, "Validation")))  # noqa: B023
         epoch = Epoch(
             epoch=number,
             validation_loss=measured["nll"],
@@ -163,12 +170,14 @@ def train(arguments: Arguments) -> Run:
         )
         record = record.model_copy(update={"epochs": [*record.epochs, epoch]})
         record = record.model_copy(update={"finished": _why_finished(record, arguments)})
-        if record.best is epoch:
-            checkpoint.save(arguments.out / checkpoint.BEST, learner.average.module.state_dict())
-        checkpoint.save(last, _state(learner, record))
-        save(arguments.out, record)
-        _report(record, arguments.epochs)
-    draw(record, arguments.out / CURVES)
+        if group.first:
+            if record.best is epoch:
+                checkpoint.save(arguments.out / checkpoint.BEST, learner.average.module.state_dict())
+            checkpoint.save(last, _state(learner, record))
+            save(arguments.out, record)
+            _report(record, arguments.epochs)
+    if group.first:
+        draw(record, arguments.out / CURVES)
     return record
 
 
@@ -216,20 +225,27 @@ def _average(decay: float) -> Any:
 
 
 def _learn(
-    learner: Learner, loader: DataLoader[Any], record: Run, device: torch.device, arguments: Arguments
+    learner: Learner,
+    learning: nn.Module,
+    loader: DataLoader[Any],
+    record: Run,
+    device: torch.device,
+    arguments: Arguments,
+    group: Group,
 ) -> dict[str, float]:
     """One epoch of learning.
 
+    :param learning: the learner's network, as its gradients are averaged over the group.
     :return: the fields of :class:`~training.run.Epoch` that it measures.
     :raises TwinlensError: ``invalid_arguments`` if the loss is no longer a finite number.
     """
-    learner.network.train()
+    learning.train()
     normalize = preprocessing(record).normalize
     criterion = nn.CrossEntropyLoss(label_smoothing=arguments.label_smoothing)
     total_loss, correct, seen, waited = torch.zeros((), device=device), torch.zeros((), device=device), 0, 0.0
     started = time.monotonic()
     what = f"Epoch {len(record.epochs) + 1}/{arguments.epochs}"
-    with bar(len(loader) * int(loader.batch_size or 1), what) as progress:
+    with bar(len(loader) * int(loader.batch_size or 1) * group.size, what) as progress:
         batches = iter(loader)
         for step in range(len(loader)):
             before = time.monotonic()
@@ -237,7 +253,7 @@ def _learn(
             waited += time.monotonic() - before
             targets = targets.to(device, non_blocking=True)
             with torch.autocast(device.type, getattr(torch, record.precision), enabled=record.precision != "float32"):
-                logits = learner.network(networks.to_input(pixels, normalize, device))
+                logits = learning(networks.to_input(pixels, normalize, device))
                 loss = criterion(logits, targets)
             learner.optimizer.zero_grad()
             learner.scaler.scale(loss).backward()
@@ -252,8 +268,9 @@ def _learn(
                 progress.set_postfix(
                     {"loss": f"{float(total_loss) / seen:.3f}", "top-1": f"{float(correct) / seen:.3f}"}, refresh=False
                 )
-            progress.update(len(targets))
-    mean_loss = float(total_loss) / seen
+            progress.update(len(targets) * group.size)
+    seen *= group.size
+    mean_loss = float(group.sum(total_loss)) / seen
     if not np.isfinite(mean_loss):
         raise TwinlensError(
             "invalid_arguments", f"The loss became {mean_loss}. Train with a lower --lr-body and --lr-head."
@@ -262,7 +279,7 @@ def _learn(
         "lr_body": learner.optimizer.param_groups[0]["lr"],
         "lr_head": learner.optimizer.param_groups[1]["lr"],
         "train_loss": mean_loss,
-        "train_top1": float(correct) / seen,
+        "train_top1": float(group.sum(correct)) / seen,
         "train_seconds": round(time.monotonic() - started, 3),
         "data_seconds": round(waited, 3),
     }
@@ -279,8 +296,9 @@ def _restore(learner: Learner, state: dict[str, Any]) -> Run:
     return Run.model_validate_json(state["record"], strict=True)
 
 
-def _reseed(seed: int, epoch: int) -> None:
-    derived = derive_seed(seed, epoch)
+def _reseed(seed: int, epoch: int, rank: int = 0) -> None:
+    """Seed all randomness but that of the photos; processes that train together drop different units."""
+    derived = derive_seed(seed, epoch, *([rank] if rank else []))
     torch.manual_seed(derived)
     np.random.seed(derived % 2**32)
     random.seed(derived)
@@ -290,7 +308,7 @@ def _as_recorded(arguments: Arguments) -> dict[str, Any]:
     return {name: str(value) if isinstance(value, Path) else value for name, value in asdict(arguments).items()}
 
 
-def _new_record(arguments: Arguments, data: DataSet, device: torch.device) -> Run:
+def _new_record(arguments: Arguments, data: DataSet, device: torch.device, group: Group) -> Run:
     return Run(
         started=datetime.now(UTC).isoformat(timespec="seconds"),
         arguments=_as_recorded(arguments),
@@ -311,6 +329,7 @@ def _new_record(arguments: Arguments, data: DataSet, device: torch.device) -> Ru
         device=str(device),
         precision=devices.precision(device),
         threads=torch.get_num_threads(),
+        processes=group.size,
         versions=versions(),
         git_commit=git_commit(),
     )

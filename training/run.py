@@ -93,6 +93,9 @@ class Run(BaseModel):
     device: str
     precision: Literal["float32", "bfloat16", "float16"]
     threads: int
+    """Of each process."""
+    processes: Annotated[int, Field(ge=1)]
+    """That trained together."""
     versions: dict[str, str]
     git_commit: str | None
     epochs: list[Epoch] = []
@@ -117,13 +120,16 @@ def load(run: Path) -> Run:
         raise _broken(run / RUN, error) from None
 
 
-def to_resume(out: Path, arguments: Mapping[str, Any], resume: bool, free: Collection[str] = ()) -> Run | None:
+def to_resume(
+    out: Path, arguments: Mapping[str, Any], resume: bool, free: Collection[str] = (), processes: int = 1
+) -> Run | None:
     """The run to go on with in a folder, or ``None`` where a new one begins there.
 
     :param out: the run's folder, which need not exist.
     :param arguments: those of the run to be, as ``run.json`` records them.
     :param resume: whether going on was asked for.
     :param free: names of arguments that may differ.
+    :param processes: how many will train together.
     :raises TwinlensError: ``already_exists`` if there is something else, or a run that must not be touched.
     """
     if not out.exists() or (out.is_dir() and all(entry.name.startswith(".") for entry in out.iterdir())):
@@ -144,6 +150,12 @@ def to_resume(out: Path, arguments: Mapping[str, Any], resume: bool, free: Colle
         raise TwinlensError(
             "already_exists",
             f"{out} was begun with other arguments: {', '.join(changed)}. Resume it with those, or give another --out.",
+        )
+    if record.processes != processes:
+        raise TwinlensError(
+            "already_exists",
+            f"{out} was begun with {record.processes} processes (now {processes}), and would not go on exactly. Resume "
+            f"it with torchrun --nproc-per-node {record.processes}, or give another --out.",
         )
     return record
 

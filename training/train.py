@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+from training.distributed import joined
 from training.progress import say
 from training.recipe import Arguments, train
 from training.run import RUN
+from twinlens.contract import Aspect
 from twinlens.errors import TwinlensError
 
 
@@ -38,6 +40,12 @@ def add_parser(commands: Any) -> None:
         type=whole(8),
         default=argparse.SUPPRESS,
         help="pixels of the whole photo's shorter edge before the served crop (default: the image size)",
+    )
+    add(
+        "--aspect",
+        choices=get_args(Aspect),
+        default=default["aspect"],
+        help="keep a photo's proportions and crop its centre, or stretch the whole photo to a square",
     )
     add("--train-size", type=whole(8), default=default["train_size"], help="edge of the training crops, in pixels")
     add("--batch-size", type=whole(2), default=default["batch_size"], help="photos in a step")
@@ -82,7 +90,8 @@ def run(options: argparse.Namespace) -> None:
             f"--out {arguments.out} lies in the folder of photos, {arguments.data}, where it would be taken for "
             "a label as soon as the photos are read again. Give a folder elsewhere.",
         )
-    train(arguments)
+    with joined() as group:
+        train(arguments, group)
     say(f"{arguments.out / RUN}")
 
 

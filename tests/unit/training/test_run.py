@@ -37,6 +37,7 @@ def record(**changes: Any) -> Run:
         "counts": {"train": 8, "validation": 1, "test": 1},
         "left_out": [("hat/note.txt", "no image")],
         "shorter_edge": 240,
+        "aspect": "keep",
         "crop": 224,
         "mean": (0.5, 0.25, 0.125),
         "std": (0.5, 0.5, 0.25),
@@ -45,6 +46,7 @@ def record(**changes: Any) -> Run:
         "device": "cpu",
         "precision": "float32",
         "threads": 2,
+        "processes": 1,
         "versions": runs.versions(),
         "git_commit": None,
     }
@@ -106,6 +108,9 @@ def test_a_run_is_resumed_with_its_own_arguments_only(tmp_path: Path) -> None:
         with pytest.raises(TwinlensError, match=message) as refused:
             runs.to_resume(tmp_path, given, resume)
         assert refused.value.code == "already_exists"
+    with pytest.raises(TwinlensError, match=r"begun with 1 processes \(now 2\)") as refused:
+        runs.to_resume(tmp_path, arguments, resume=True, processes=2)
+    assert refused.value.code == "already_exists"
 
 
 def test_the_commit_is_that_of_the_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

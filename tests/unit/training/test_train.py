@@ -32,6 +32,7 @@ def test_every_argument_reaches_the_recipe(received: list[Arguments]) -> None:
         epochs=3,
         image_size=192,
         shorter_edge=224,
+        aspect="stretch",
         train_size=160,
         batch_size=7,
         lr_body=0.1,
