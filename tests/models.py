@@ -40,7 +40,6 @@ SHORTER_EDGE: Final = 72
 SHARPNESS: Final = 12.0
 RESIZE: Final = {
     "shorter_edge": SHORTER_EDGE,
-    "aspect": "keep",
     "filter": "triangle",
     "antialias": True,
     "rounding": "pillow-fixed-point-8bit",

@@ -34,7 +34,6 @@ from training.photos import Augmented, Photos, derive_seed, reduced, served
 from training.progress import bar, say
 from training.rules import IMAGENET_MEAN, IMAGENET_STD, preprocessing
 from training.run import Epoch, Run, git_commit, save, save_splits, to_resume, versions
-from twinlens.contract import Aspect
 from twinlens.errors import TwinlensError
 from twinlens.inference import available_threads
 
@@ -55,7 +54,6 @@ class Arguments:
     epochs: int = 16
     image_size: int = 224
     shorter_edge: int | None = None
-    aspect: Aspect = "keep"
     train_size: int = 176
     batch_size: int = 32
     lr_body: float = 5e-4
@@ -320,7 +318,6 @@ def _new_record(arguments: Arguments, data: DataSet, device: torch.device, group
         counts=data.counts,
         left_out=[(path.relative_to(data.path).as_posix(), reason) for path, reason in data.left_out],
         shorter_edge=arguments.shorter_edge or arguments.image_size,
-        aspect=arguments.aspect,
         crop=arguments.image_size,
         mean=IMAGENET_MEAN,
         std=IMAGENET_STD,

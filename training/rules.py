@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from training.run import Run
-from twinlens.contract import Aspect, Crop, Decode, Formats, Normalize, Resize, Triple
+from twinlens.contract import Crop, Decode, Formats, Normalize, Resize, Triple
 
 IMAGENET_MEAN: Final[Triple] = (0.485, 0.456, 0.406)
 IMAGENET_STD: Final[Triple] = (0.229, 0.224, 0.225)
@@ -28,17 +28,12 @@ class Preprocessing:
 
 
 def standard(
-    shorter_edge: int = 224,
-    crop: int = 224,
-    mean: Triple = IMAGENET_MEAN,
-    std: Triple = IMAGENET_STD,
-    aspect: Aspect = "keep",
+    shorter_edge: int = 224, crop: int = 224, mean: Triple = IMAGENET_MEAN, std: Triple = IMAGENET_STD
 ) -> Preprocessing:
     """Twinlens' own rules for the given sizes.
 
     :param shorter_edge: pixels that the shorter edge of the whole image has after the resize.
     :param crop: height and width of the network's input, in pixels.
-    :param aspect: whether that resize keeps the image's proportions or stretches it to a square.
     :param mean: per RGB channel, of values scaled to 0 to 1.
     :param std: per RGB channel, of values scaled to 0 to 1.
     """
@@ -58,7 +53,6 @@ def standard(
         ),
         resize=Resize(
             shorter_edge=shorter_edge,
-            aspect=aspect,
             filter="triangle",
             antialias=True,
             rounding="pillow-fixed-point-8bit",
@@ -71,4 +65,4 @@ def standard(
 
 def preprocessing(run: Run) -> Preprocessing:
     """The rules that a run is validated with and exported with."""
-    return standard(run.shorter_edge, run.crop, run.mean, run.std, run.aspect)
+    return standard(run.shorter_edge, run.crop, run.mean, run.std)

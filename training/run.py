@@ -19,7 +19,7 @@ import torchvision
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 import twinlens
-from twinlens.contract import Aspect, Sha256, Triple
+from twinlens.contract import Sha256, Triple
 from twinlens.errors import TwinlensError
 from twinlens.store import write_atomically
 
@@ -81,8 +81,6 @@ class Run(BaseModel):
     """Files that are not used: path relative to the data's folder, and why."""
     shorter_edge: Annotated[int, Field(ge=1)]
     """Of the served preprocessing, in pixels."""
-    aspect: Aspect
-    """Whether the served preprocessing keeps the photo's proportions or stretches it to a square."""
     crop: Annotated[int, Field(ge=1)]
     """Height and width of the served input, in pixels."""
     mean: Triple

@@ -5,13 +5,12 @@ from __future__ import annotations
 import argparse
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from training.distributed import joined
 from training.progress import say
 from training.recipe import Arguments, train
 from training.run import RUN
-from twinlens.contract import Aspect
 from twinlens.errors import TwinlensError
 
 
@@ -40,12 +39,6 @@ def add_parser(commands: Any) -> None:
         type=whole(8),
         default=argparse.SUPPRESS,
         help="pixels of the whole photo's shorter edge before the served crop (default: the image size)",
-    )
-    add(
-        "--aspect",
-        choices=get_args(Aspect),
-        default=default["aspect"],
-        help="keep a photo's proportions and crop its centre, or stretch the whole photo to a square",
     )
     add("--train-size", type=whole(8), default=default["train_size"], help="edge of the training crops, in pixels")
     add("--batch-size", type=whole(2), default=default["batch_size"], help="photos in a step")

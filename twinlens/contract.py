@@ -25,7 +25,6 @@ SCHEMA_PATH: Final = Path(__file__).with_name("contract.schema.json")
 Format = Literal["jpeg", "png", "webp", "gif", "bmp", "tiff", "avif"]
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Triple = tuple[float, float, float]
-Aspect = Literal["keep", "stretch"]
 Byte = Annotated[int, Field(ge=0, le=255)]
 
 
@@ -83,9 +82,6 @@ class Resize(_Part):
 
     shorter_edge: Annotated[int, Field(ge=1)]
     """Pixels that the shorter edge of the whole image has after the resize."""
-    aspect: Aspect
-    """``keep``: the longer edge has as many more pixels as in the image; ``stretch``: both edges have
-    ``shorter_edge``, so that the network sees the whole image."""
     filter: Literal["triangle"]
     antialias: Literal[True]
     """The filter's support grows with the reduction."""

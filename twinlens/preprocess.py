@@ -19,17 +19,15 @@ Box = tuple[float, float, float, float]
 def crop_box(width: float, height: float, rules: Rules) -> Box:
     """The centred part of an image that the network sees, in pixels of that image.
 
-    It is what "resize the shorter edge (or, to stretch, both edges), then crop the centre" keeps, without rounding the
-    resized size to whole pixels; that also spares resampling what is cropped away.
+    It is what "resize the shorter edge, then crop the centre" keeps, without rounding the resized size to whole
+    pixels; that also spares resampling what is cropped away.
 
     :param width: width of the upright image in pixels.
     :param height: its height.
     :return: left, top, right, bottom.
     """
-    shorter, stretch = min(width, height), rules.resize.aspect == "stretch"
-    x_scale = (width if stretch else shorter) / rules.resize.shorter_edge
-    y_scale = (height if stretch else shorter) / rules.resize.shorter_edge
-    box_width, box_height = rules.crop.width * x_scale, rules.crop.height * y_scale
+    scale = min(width, height) / rules.resize.shorter_edge
+    box_width, box_height = rules.crop.width * scale, rules.crop.height * scale
     left, top = max((width - box_width) / 2, 0.0), max((height - box_height) / 2, 0.0)
     return left, top, min(left + box_width, width), min(top + box_height, height)
 

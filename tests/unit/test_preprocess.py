@@ -20,12 +20,12 @@ class Rules:
 
 @pytest.fixture
 def rules(classifier):
-    def make(edge, height, width=None, aspect="keep"):
+    def make(edge, height, width=None):
         contract = classifier.contract
         return Rules(
             contract.formats,
             contract.decode,
-            contract.resize.model_copy(update={"shorter_edge": edge, "aspect": aspect}),
+            contract.resize.model_copy(update={"shorter_edge": edge}),
             contract.crop.model_copy(update={"height": height, "width": width or height}),
         )
 
@@ -58,7 +58,6 @@ def reference(pixels, box, height, width):
     return triangle(columns, top, bottom, height).astype(np.uint8)
 
 
-@pytest.mark.parametrize("aspect", ["keep", "stretch"])
 @pytest.mark.parametrize(
     ("width", "height", "edge", "crop"),
     [
@@ -73,10 +72,10 @@ def reference(pixels, box, height, width):
         (64, 64, 64, (64, 64)),
     ],
 )
-def test_the_resampling_is_the_one_that_is_written_down(width, height, edge, crop, aspect, rules):
+def test_the_resampling_is_the_one_that_is_written_down(width, height, edge, crop, rules):
     """Horizontal pass first, then vertical, each rounded to 8 bits, whatever order Pillow itself would choose."""
     pixels = np.random.default_rng(width * height).integers(0, 256, (height, width, 3), dtype=np.uint8)
-    found = rules(edge, *crop, aspect=aspect)
+    found = rules(edge, *crop)
     expected = reference(pixels, crop_box(width, height, found), *crop)
     assert np.array_equal(prepare(Decoded(Image.fromarray(pixels), width, height, 1, "png"), found), expected)
 
@@ -118,19 +117,6 @@ def test_a_picture_of_the_resizes_size_is_only_cropped(rules):
 )
 def test_the_box_is_the_centre_of_the_whole_image(size, edge, crop, box, rules):
     assert crop_box(*size, rules(edge, *crop)) == box
-
-
-@pytest.mark.parametrize(
-    ("size", "edge", "crop", "box"),
-    [
-        ((200, 100), 100, (100, 100), (0, 0, 200, 100)),
-        ((100, 200), 50, (40, 40), (10, 20, 90, 180)),
-        ((200, 100), 100, (50, 80), (20, 25, 180, 75)),
-        ((250.75, 187.75), 64, (64, 64), (0, 0, 250.75, 187.75)),
-    ],
-)
-def test_a_stretched_image_is_seen_whole(size, edge, crop, box, rules):
-    assert crop_box(*size, rules(edge, *crop, aspect="stretch")) == box
 
 
 def test_load_goes_all_the_way(classifier):

@@ -116,11 +116,6 @@ export interface Resize {
    * Pixels that the shorter edge of the whole image has after the resize.
    */
   shorter_edge: number;
-  /**
-   * ``keep``: the longer edge has as many more pixels as in the image; ``stretch``: both edges have
-   * ``shorter_edge``, so that the network sees the whole image.
-   */
-  aspect: "keep" | "stretch";
   filter: "triangle";
   /**
    * The filter's support grows with the reduction.

@@ -52,7 +52,8 @@ def test_a_process_that_torchrun_did_not_start_is_alone(monkeypatch: pytest.Monk
 
 def words(photos: Path, out: Path) -> list[str]:
     network = "--arch resnet18 --init none --image-size 32 --train-size 32 --batch-size 8 --workers 0 --device cpu"
-    return ["train", str(photos), "--out", str(out), *network.split(), *"--lr-body 2e-3 --ema 0.9 --epochs 3".split()]
+    numbers = "--lr-body 2e-3 --ema 0.9 --epochs 3"
+    return ["train", str(photos), "--out", str(out), *network.split(), *numbers.split()]
 
 
 def command(photos: Path, out: Path) -> list[str]:

@@ -189,3 +189,13 @@ def test_a_linear_head_without_a_bias_stays_without() -> None:
         head = networks.head(networks.create("maxvit_t", 3))[1]
     assert isinstance(head, nn.Linear)
     assert head.bias is None
+
+
+def test_a_missing_file_of_weights_is_said_before_photos_are_read(tmp_path: Path) -> None:
+    networks.check("mobilenet_v2", networks.IMAGENET)
+    with pytest.raises(TwinlensError, match="no file of initial weights") as refused:
+        networks.check("mobilenet_v2", str(tmp_path / "none.pt"))
+    assert refused.value.code == "invalid_weights"
+    with pytest.raises(TwinlensError, match="Did you mean: mobilenet_v2") as refused:
+        networks.check("mobilenet2", networks.NONE)
+    assert refused.value.code == "unknown_network"

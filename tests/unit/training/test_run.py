@@ -37,7 +37,6 @@ def record(**changes: Any) -> Run:
         "counts": {"train": 8, "validation": 1, "test": 1},
         "left_out": [("hat/note.txt", "no image")],
         "shorter_edge": 240,
-        "aspect": "keep",
         "crop": 224,
         "mean": (0.5, 0.25, 0.125),
         "std": (0.5, 0.5, 0.25),

@@ -14,7 +14,7 @@ from twinlens.errors import TwinlensError
 def received(monkeypatch: pytest.MonkeyPatch) -> list[Arguments]:
     """The arguments that reach the recipe, which is not run."""
     calls: list[Arguments] = []
-    monkeypatch.setattr(command, "train", calls.append)
+    monkeypatch.setattr(command, "train", lambda arguments, group: calls.append(arguments))
     return calls
 
 
@@ -32,7 +32,6 @@ def test_every_argument_reaches_the_recipe(received: list[Arguments]) -> None:
         epochs=3,
         image_size=192,
         shorter_edge=224,
-        aspect="stretch",
         train_size=160,
         batch_size=7,
         lr_body=0.1,

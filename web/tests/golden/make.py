@@ -11,7 +11,6 @@ import hashlib
 import json
 import re
 import sys
-from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -62,9 +61,9 @@ def pattern_pixels(pattern: str, width: int, height: int) -> NDArray[np.uint8]:
 def resample_cases() -> list[dict[str, Any]]:
     """Every case with its box and the SHA-256 of the resampled uint8 tensor (height, width, 3)."""
     found = []
-    for ((width, height), (shorter_edge, crop_height, crop_width)), aspect in product(SIZES, ("keep", "stretch")):
+    for (width, height), (shorter_edge, crop_height, crop_width) in SIZES:
         contract: Any = SimpleNamespace(
-            resize=SimpleNamespace(shorter_edge=shorter_edge, aspect=aspect),
+            resize=SimpleNamespace(shorter_edge=shorter_edge),
             crop=SimpleNamespace(height=crop_height, width=crop_width),
         )
         for pattern in PATTERNS if width * height < 1_000_000 else PATTERNS[:1]:
@@ -76,7 +75,6 @@ def resample_cases() -> list[dict[str, Any]]:
                     "width": width,
                     "height": height,
                     "shorter_edge": shorter_edge,
-                    "aspect": aspect,
                     "crop": [crop_height, crop_width],
                     "box": list(crop_box(width, height, contract)),
                     "sha256": hashlib.sha256(tensor.tobytes()).hexdigest(),
