@@ -61,8 +61,9 @@ def test_a_model_is_measured_with_its_graph_and_the_look_at_test_recorded(model:
     assert _rows(card) == []
     result = evaluate(model, "test", photos)
     assert (result["correct"], result["n"]) == (11, 12)
-    assert result["per_label"]["red"] == {"n": 4, "correct": 3, "recall": 0.75}
-    assert result["per_label"]["black"] == {"n": 0, "correct": 0, "recall": None}
+    assert result["per_label"]["red"] == {"n": 4, "correct": 3, "recall": 0.75, "answered": 3, "precision": 1.0}
+    assert result["per_label"]["green"] == {"n": 4, "correct": 4, "recall": 1.0, "answered": 5, "precision": 0.8}
+    assert result["per_label"]["black"] == {"n": 0, "correct": 0, "recall": None, "answered": 0, "precision": None}
     assert result["digest"] == open_current(model).digest
     (row,) = _rows(card)
     assert row.endswith(f"| exported graph, version v1 | `{result['digest']}` | 0.9167 | 12 |")
