@@ -100,9 +100,18 @@ def machine() -> dict[str, Any]:
     """Where the milliseconds were measured: ``cores`` that this process may use, ``processor``, ``onnxruntime``."""
     return {
         "cores": available_threads(),
-        "processor": platform.processor() or platform.machine(),
+        "processor": processor(),
         "onnxruntime": onnxruntime.__version__,
     }
+
+
+def processor() -> str:
+    """The name of this machine's processor."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
 
 
 def _summary(milliseconds: NDArray[np.float64]) -> dict[str, Any]:

@@ -44,7 +44,7 @@ def differ(result: Mapping[str, Any], photos: Photos, classifier: Classifier, na
         if not members:
             continue
         cards = [_card(each, photos, classifier, names) for each in members[:_MOST_IN_GROUP]]
-        shown += [el("h3", heading, f": {len(members)}"), page.photos(cards, single=True)]
+        shown += [el("h3", heading, " ", el("span", len(members), class_="quiet")), page.photos(cards, single=True)]
         if len(members) > _MOST_IN_GROUP:
             left = len(members) - _MOST_IN_GROUP
             more = both("--json lists the other {n} too.", "--json 还会列出其余 {n} 张。", n=left)

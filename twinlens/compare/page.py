@@ -14,7 +14,7 @@ from twinlens.report import charts, page
 from twinlens.report.charts import Mark
 from twinlens.report.costs import Cost, costs
 from twinlens.report.html import Content, Markup, Text, both, display, el
-from twinlens.report.page import figure, interval, key, percent, section
+from twinlens.report.page import figure, interval, key, percent, points, section
 
 _CLEAR: Final = 0.05
 _SPLITS: Final = {
@@ -98,28 +98,24 @@ def _summary(result: Mapping[str, Any]) -> Markup:
         (both("Same answer", "回答相同"), percent(agreement["share"]), same)
     ]
     if pair is not None:
-        low, high = (f"{100 * end:+.1f}" for end in pair["interval"])
-        points = both("{points} points", "{points} 个百分点", points=f"{100 * pair['difference']:+.1f}")
+        low, high = map(points, pair["interval"])
         spread = both("95% interval {low} to {high}", "95% 区间 {low} 至 {high}", low=low, high=high)
-        found = [
-            (
-                key(COLOURS[side], both("Accuracy of {side}", "{side} 的准确率", side=side.upper())),
-                *_accurate(result, side),
-            )
-            for side in SIDES
-        ] + [(both("B less A", "B 减 A"), points, spread)]
+        found = [_accurate(result, side) for side in SIDES]
+        found.append((both("B less A, in points", "B 减 A（百分点）"), points(pair["difference"]), spread))
     return page.tiles(found)
 
 
-def _accurate(result: Mapping[str, Any], side: str) -> tuple[Content, Content]:
+def _accurate(result: Mapping[str, Any], side: str) -> tuple[Content, Content, Content]:
     figures = result["models"][side]["figures"]
-    return percent(figures["top1"]), both(
+    in_words = both(
         "95% interval {interval}; {correct} of {n}",
         "95% 区间 {interval}；{n} 张中对了 {correct} 张",
         interval=interval(figures["interval"]),
         correct=figures["correct"],
         n=figures["n"],
     )
+    what = key(COLOURS[side], both("Accuracy of {side}", "{side} 的准确率", side=side.upper()))
+    return what, percent(figures["top1"]), in_words
 
 
 def _accuracy(result: Mapping[str, Any]) -> Markup:
@@ -127,20 +123,18 @@ def _accuracy(result: Mapping[str, Any]) -> Markup:
     # The scale of the difference is even on both sides, and holds the whole interval.
     reach = charts.ceiling(max(0.01, *map(abs, pair["interval"])))
     drawn = charts.marks([Mark(pair["difference"], pair["interval"], "ink")], -reach, reach)
-    ends = charts.axis([(0, f"{-100 * reach:g}"), (0.5, "0"), (1, f"{100 * reach:+g}")])
-    rows: list[list[Content]] = [[both("B less A", "B 减 A"), drawn, f"{100 * pair['difference']:+.1f}"]]
+    ends = charts.axis([(0, f"−{100 * reach:g}"), (0.5, "0"), (1, f"{100 * reach:+g}")])
+    rows: list[list[Content]] = [[both("B less A", "B 减 A"), drawn, points(pair["difference"])]]
     head = [None, None, both("points", "百分点")]
-    settled = both(
-        "A difference this large or larger would be seen in {percent} of cases if neither were the better one: it is "
-        "more than chance explains.",
-        "如果两者一样好，出现这么大或更大差异的可能性是 {percent}：这不只是偶然。",
+    verdict = both("these photos do not tell which is", "这些照片分不出哪个更好")
+    if pair["p_value"] < _CLEAR:
+        verdict = both("it is more than chance explains", "这不只是偶然")
+    chance = both(
+        "If neither were the better one, a difference at least this large would still be seen in {percent} of cases: "
+        "{verdict}.",
+        "如果两者一样好，仍有 {percent} 的可能出现至少这么大的差异：{verdict}。",
         percent=_chance(pair["p_value"]),
-    )
-    open_ = both(
-        "A difference this large or larger would be seen in {percent} of cases if neither were the better one: these "
-        "photos do not tell which is.",
-        "如果两者一样好，出现这么大或更大差异的可能性是 {percent}：这些照片分不出哪个更好。",
-        percent=_chance(pair["p_value"]),
+        verdict=verdict,
     )
     counted = both(
         "Both are right on {both}, neither on {neither}. Only A is right on {a}, only B on {b}: these are what tells "
@@ -159,7 +153,7 @@ def _accuracy(result: Mapping[str, Any]) -> Markup:
     return section(
         both("Which is right more often?", "哪个更准？"),
         el("p", counted),
-        el("p", settled if pair["p_value"] < _CLEAR else open_),
+        el("p", chance),
         figure(page.table(head, rows, [None, ends, None], quarters=True), caption),
     )
 
@@ -238,5 +232,5 @@ def _how(result: Mapping[str, Any]) -> Markup:
     )
 
 
-def _chance(p_value: float) -> str:
-    return "<0.1%" if p_value < 0.001 else f"{p_value:.1%}"
+def _chance(p_value: float) -> Content:
+    return both("less than 0.1%", "不到 0.1%") if p_value < 0.001 else percent(p_value)

@@ -153,6 +153,11 @@ def percent(share: float | None) -> str:
     return "–" if share is None else f"{share:.1%}"
 
 
+def points(share: float) -> str:
+    """A difference of two shares in percentage points, with its sign."""
+    return f"{100 * share:+.1f}".replace("-", "−")
+
+
 def interval(ends: tuple[float, float] | Sequence[float]) -> Text:
     """A 95 % interval of a share."""
     low, high = (f"{100 * end:.1f}" for end in ends)
@@ -163,7 +168,7 @@ def size(count: int) -> str:
     """Bytes as people read them, in decimal units."""
     for unit, power in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
         if count >= power:
-            return f"{count / power:.3g} {unit}"
+            return f"{count / power:#.3g}".rstrip(".") + f" {unit}"
     return f"{count} B"
 
 
