@@ -1,4 +1,6 @@
 import json
+import re
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +11,7 @@ from twinlens.compare.photos import find_photos
 from twinlens.errors import TwinlensError
 from twinlens.metrics import wilson
 
+DOCUMENT = Path(__file__).parents[3] / "docs" / "metrics.md"
 SWAPPED = {"white": "black", "black": "white"}
 
 
@@ -91,3 +94,17 @@ def test_photos_without_labels_are_compared_by_the_answers_alone(tmp_path):
     assert found["agreement"]["n"] == 2
     (other,) = found["differ"]
     assert (other["photo"], other["label"]) == ("all/white/图 0.png", None)
+
+
+def test_every_key_is_documented(tmp_path):
+    photos = labelled(tmp_path / "photos", {"red": 1, "white": 1})
+    found = compared(pair(tmp_path / "models", SWAPPED), photos)
+    text = DOCUMENT.read_text(encoding="utf-8").split("## twinlens compare --json")[1]
+    cells = [line.split("|")[1] for line in text.splitlines() if line.startswith("| `")]
+    documented = {name.removesuffix("[]") for cell in cells for name in re.findall("`([^`]+)`", cell)}
+    inner = {"models", "paired", "agreement"}
+    top = set(found) - inner
+    deeper = {f"{key}.{name}" for key in ("paired", "agreement") for name in found[key]}
+    of_models = {f"models.*.{name}" for name in found["models"]["a"]}
+    assert top | deeper | of_models <= documented
+    assert documented <= top | deeper | of_models | inner
