@@ -10,7 +10,7 @@ import numpy as np
 from training.report.activation import Pictures
 from training.target import Measured
 from twinlens.report import charts
-from twinlens.report.html import Content, Markup, Text, both, el
+from twinlens.report.html import SPACE, Content, Markup, Text, both, el
 from twinlens.report.page import figure, percent, photo, photos, section, table
 
 NOT_EXPORTED: Final = Text(
@@ -35,7 +35,7 @@ def confusion(metrics: Mapping[str, Any], names: Mapping[str, Text]) -> Markup:
         mistakes = wrong.sum(axis=0) + wrong.sum(axis=1)
         kept = np.sort(np.argsort(-mistakes, kind="stable")[:_MOST_IN_MATRIX])
         left_out = both(
-            " Shown are the {shown} of {all} labels with the most mistakes; metrics.json has them all.",
+            "Shown are the {shown} of {all} labels with the most mistakes; metrics.json has them all.",
             "这里只显示错误最多的 {shown} 个标签（共 {all} 个），全部数据见 metrics.json。",
             shown=_MOST_IN_MATRIX,
             all=len(labels),
@@ -53,7 +53,7 @@ def confusion(metrics: Mapping[str, Any], names: Mapping[str, Text]) -> Markup:
     )
     return section(
         both("What is taken for what", "把什么认成了什么"),
-        figure(matrix, [caption, left_out], scroll=True),
+        figure(matrix, [caption, SPACE, left_out], scroll=True),
         _pairs(wrong, [names[label] for label in labels]),
     )
 
@@ -84,7 +84,7 @@ def costliest(
     with_map = any(each.activation for each in shown)
     return section(
         both("The photos that it got most wrong", "错得最厉害的照片"),
-        el("p", explained, " ", _beside(measured, with_map)),
+        el("p", explained, SPACE, _beside(measured, with_map)),
         photos(cards, single=not with_map),
     )
 

@@ -11,7 +11,7 @@ from training.target import Measured
 from twinlens.inference import softmax
 from twinlens.metrics import Bin
 from twinlens.report import charts
-from twinlens.report.html import Content, Markup, Text, both, el
+from twinlens.report.html import SPACE, Content, Markup, Text, both, el
 from twinlens.report.page import details, figure, interval, percent, section, table
 
 _FITTED: Final = {
@@ -74,7 +74,7 @@ def reliability(metrics: Mapping[str, Any]) -> Markup:
         both("Can the scores be believed?", "分数可信吗？"),
         figure(charts.reliability_diagram(bins, both("score of the answer", "回答的分数"), _RIGHT), caption),
         el("p", explained),
-        el("p", chance, " ", both(*_FITTED[calibration["fitted"]], value=f"{metrics['temperature']:g}")),
+        el("p", chance, SPACE, both(*_FITTED[calibration["fitted"]], value=f"{metrics['temperature']:g}")),
         details(both("The bins as a table", "以表格显示"), table(head, rows)),
     )
 
@@ -107,7 +107,7 @@ def not_sure(measured: Measured, metrics: Mapping[str, Any]) -> Markup | None:
         "Below a score of {threshold} the answer is “not sure”. That is so for {share} of these photos. Of the "
         "other {n}, {correct} are right: {accuracy} ({interval}).",
         "分数低于 {threshold} 时回答“不确定”，这些照片中有 {share} 属于这种情况。其余 {n} 张中对了 {correct} 张："
-        "{accuracy}({interval})。",
+        "{accuracy}（{interval}）。",
         threshold=f"{sure['threshold']:.3g}",
         share=percent(sure["share_not_sure"]),
         n=sure["n"],

@@ -20,8 +20,9 @@ LINE: Final = 12
 """Height in pixels of one mark in a row."""
 _QUARTERS: Final = (0.0, 0.25, 0.5, 0.75, 1.0)
 _SLANT: Final = math.radians(55)
-_STRONG: Final = 0.62
-"""A cell tinted by more than this needs light figures on light paper, dark ones on dark."""
+_STRONG: Final = 0.55
+_STRONGEST: Final = 0.85
+"""A cell tinted by more than these needs figures of the paper's colour, on dark paper and on light paper."""
 
 
 class Mark(NamedTuple):
@@ -59,7 +60,8 @@ def axis(ticks: Sequence[tuple[float, str]]) -> Markup:
     drawn = []
     for share, label in ticks:
         anchor = "start" if share <= 0 else "end" if share >= 1 else "middle"
-        drawn.append(el("text", label, x=f"{share:.2%}", y=12, text_anchor=anchor))
+        kind = "inner" if 0 < share < 1 else None
+        drawn.append(el("text", label, x=f"{share:.2%}", y=12, text_anchor=anchor, class_=kind))
     return _row(16, *drawn)
 
 
@@ -151,7 +153,12 @@ def matrix(counts: NDArray[np.integer], names: Sequence[Text], x_label: Text, y_
         count, tint = int(counts[row, column]), math.sqrt(counts[row, column] / totals[row])
         x, y = left + cell * column, top + cell * row
         # A single mistake must be seen, so the weakest tint is well above the paper.
-        colour = {"class_": "cell right" if row == column else "cell wrong", "style": f"--tint:{15 + 85 * tint:.0f}%"}
+        if row == column:
+            colour = {"class_": "cell right", "style": f"--tint:{15 + 85 * tint:.0f}%"}
+            of_count = "count" + " strong" * (tint > _STRONG) + " strongest" * (tint > _STRONGEST)
+        else:
+            colour = {"class_": "cell wrong", "style": f"--tint:{15 + 40 * tint:.0f}%"}
+            of_count = "count"
         drawn += [
             el("rect", x=x + 0.5, y=y + 0.5, width=cell - 1, height=cell - 1, rx=2, **colour),
             el(
@@ -160,7 +167,7 @@ def matrix(counts: NDArray[np.integer], names: Sequence[Text], x_label: Text, y_
                 x=x + cell / 2,
                 y=y + cell / 2 + font * 0.36,
                 text_anchor="middle",
-                class_="count strong" if tint > _STRONG else "count",
+                class_=of_count,
                 style=style,
             ),
         ]

@@ -34,6 +34,10 @@ class Text:
 Content: TypeAlias = "str | Text | Markup | int | Iterable[Content] | None"
 
 
+SPACE: Final = Text(" ", "")
+"""Between two sentences; Chinese has none."""
+
+
 def el(name: str, /, *children: Content, **attributes: str | float | None) -> Markup:
     """An element of HTML or SVG.
 
