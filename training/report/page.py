@@ -14,7 +14,7 @@ from twinlens.report import charts
 from twinlens.report.charts import Mark
 from twinlens.report.costs import Cost, costs
 from twinlens.report.html import Content, Markup, Text, both, display, el
-from twinlens.report.page import facts, figure, interval, key, page, percent, section, table, tiles
+from twinlens.report.page import facts, figure, interval, key, page, percent, remarks, section, table, tiles
 
 _SPLITS: Final = {"validation": Text("validation", "验证集"), "test": Text("test", "测试集")}
 
@@ -167,7 +167,5 @@ def _how(measured: Measured, metrics: Mapping[str, Any]) -> Markup:
                 (both("With", "工具"), f"Twinlens {metrics['twinlens']}"),
             ]
         ),
-        [el("p", both("About the photos:", "关于这些照片：")), el("ul", [el("li", note) for note in notes])]
-        if notes
-        else None,
+        remarks(both("About the photos:", "关于这些照片："), notes),
     )

@@ -228,7 +228,7 @@ def _how(result: Mapping[str, Any]) -> Markup:
         both("How this was measured", "测量方法"),
         el("p", said),
         page.facts(listed),
-        [el("p", both("Left out:", "未计入：")), el("ul", [el("li", each) for each in left_out])] if left_out else None,
+        page.remarks(both("Left out:", "未计入："), left_out),
     )
 
 

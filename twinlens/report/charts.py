@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -20,6 +21,7 @@ LINE: Final = 12
 """Height in pixels of one mark in a row."""
 _QUARTERS: Final = (0.0, 0.25, 0.5, 0.75, 1.0)
 _SLANT: Final = math.radians(55)
+_WIDEST: Final = 24
 _STRONG: Final = 0.55
 _STRONGEST: Final = 0.85
 """A cell tinted by more than these needs figures of the paper's colour, on dark paper and on light paper."""
@@ -138,7 +140,8 @@ def matrix(counts: NDArray[np.integer], names: Sequence[Text], x_label: Text, y_
     cell = 28.0 if size <= 12 else 22.0 if size <= 24 else 16.0
     font = min(11.0, cell * 0.55)
     style = f"font-size:{font:.1f}px"
-    lengths = [0.58 * font * min(max(_width(name.en), _width(name.zh)), 24) for name in names]
+    names = [Text(_shortened(name.en), _shortened(name.zh)) for name in names]
+    lengths = [0.6 * font * max(_width(name.en), _width(name.zh)) for name in names]
     left, top, edge = 18 + max(lengths), 8 + math.sin(_SLANT) * max(lengths), cell * size
     # How far the slanted names of the last columns reach over the edge.
     over = max(math.cos(_SLANT) * length - cell * (size - index - 0.5) for index, length in enumerate(lengths))
@@ -175,7 +178,7 @@ def matrix(counts: NDArray[np.integer], names: Sequence[Text], x_label: Text, y_
     drawn += _text(x_label, x=left + edge, y=top + edge + font + 6, text_anchor="end", style=style)
     turned = f"translate({font:.1f} {top + edge:.1f}) rotate(-90)"
     drawn += _text(y_label, x=0, y=0, transform=turned, style=style)
-    return _picture(left + edge + max(over, 2), top + edge + font + 12, *drawn)
+    return _picture(left + edge + max(over + font, 2), top + edge + font + 12, *drawn)
 
 
 def curve(
@@ -242,4 +245,16 @@ def _ends(x: float, y1: float, y2: float) -> dict[str, float]:
 
 def _width(text: str) -> float:
     """About how wide a name is, in letters; a Chinese character is as wide as two."""
-    return sum(2 if ord(letter) > 0x2E7F else 1 for letter in text)
+    return sum(map(_letters, text))
+
+
+def _shortened(name: str) -> str:
+    """A name as wide as 24 letters at most."""
+    if _width(name) <= _WIDEST:
+        return name
+    widths = accumulate(map(_letters, name))
+    return name[: sum(width < _WIDEST for width in widths)] + "…"
+
+
+def _letters(character: str) -> int:
+    return 2 if ord(character) > 0x2E7F else 1

@@ -13,6 +13,7 @@ from typing import Final
 from twinlens.report.html import CHINESE, Content, Markup, Text, both, el, render
 
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+_MOST_REMARKS: Final = 20
 _STYLE: Final = Path(__file__).with_name("style.css")
 
 
@@ -115,6 +116,16 @@ def facts(found: Sequence[tuple[Content, Content]]) -> Markup:
     return el("dl", [[el("dt", name), el("dd", value)] for name, value in found], class_="facts")
 
 
+def remarks(heading: Text, found: Sequence[Content]) -> Markup | None:
+    """A list of what a reader should know, the first twenty of it; nothing where there is none."""
+    if not found:
+        return None
+    shown: list[Content] = [el("li", each) for each in found[:_MOST_REMARKS]]
+    if len(found) > _MOST_REMARKS:
+        shown.append(el("li", both("and {n} more", "以及另外 {n} 条", n=len(found) - _MOST_REMARKS)))
+    return Markup(el("p", heading) + el("ul", shown))
+
+
 def key(colour: str, name: Content) -> Markup:
     """What a colour stands for."""
     return Markup(el("span", class_=f"key {colour}") + render(name))
@@ -136,7 +147,7 @@ def photo(images: Sequence[str], file: str, answers: Sequence[tuple[Content, Con
         )
         for what, score, wrong in answers
     ]
-    shown = el("div", [el("img", src=image, alt=file, loading="lazy") for image in images], class_="images")
+    shown = el("div", [el("img", src=image, alt=file) for image in images], class_="images")
     return el("li", shown, said, el("p", file, class_="file"), class_="photo")
 
 

@@ -72,6 +72,13 @@ def test_a_matrix_of_any_size_holds_its_cells(size):
         assert float(cell.get("y")) + float(cell.get("height")) <= height
 
 
+def test_long_names_are_shortened_in_a_matrix():
+    names = [Text("a" * 24, "衣" * 13), Text("b" * 25, "衣" * 12)]
+    svg = parsed(charts.matrix(np.eye(2, dtype=int), names, X, Y))
+    texts = {text.text for text in svg.iter("text")}
+    assert {"a" * 24, "b" * 23 + "…", "衣" * 11 + "…", "衣" * 12} <= texts
+
+
 def test_the_curve_marks_the_threshold_on_the_line():
     svg = parsed(charts.curve([0.5, 1.0], [1.0, 0.9], (1.0, 0.9), X, Y))
     points = of_class(svg, "curve")[0].get("points").split()

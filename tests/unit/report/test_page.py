@@ -73,3 +73,12 @@ def test_shares_are_read_as_percentages():
     assert points(-0.0792) == "−7.9"
     assert points(0.01) == "+1.0"
     assert interval((0.884, 0.943)).en == "88.4 to 94.3%"
+
+
+def test_of_many_remarks_the_first_are_shown():
+    heading = Text("About", "关于")
+    assert page.remarks(heading, []) is None
+    assert "more" not in page.remarks(heading, ["<a>"] * 20)
+    text = page.remarks(heading, ["<a>"] * 23)
+    assert text.count("&lt;a&gt;") == 20
+    assert "and 3 more" in text
