@@ -76,6 +76,10 @@ def _lead(result: Mapping[str, Any]) -> Content:
         date=result["date"][:10],
     )
     lead = [which("a"), which("b"), el("p", measured)]
+    left_out = sum(each["n"] for each in result["one_sided"]) + len(result["unreadable"])
+    if left_out:
+        said = both("{n} photos are left out: see the end.", "另有 {n} 张未计入，见文末。", n=left_out)
+        lead.append(el("p", said))
     if result["split"] == "test":
         spent = both(
             "These are test photos. Choose between models by validation: what is chosen by test makes the next figure "

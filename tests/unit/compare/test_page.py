@@ -69,6 +69,7 @@ def test_what_is_left_out_is_listed(compared):
     text = render({**result, **more}, photos, classifiers).decode()
     assert "4 photos of &lt;snow&gt;, a label that only B knows" in text
     assert "red/x.jpg: It is broken." in text
+    assert "5 photos are left out" in text
 
 
 def test_a_model_against_itself_differs_nowhere(compared):
