@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from twinlens import __version__
+from twinlens.footprint import processor
 from twinlens.inference import available_threads
 from twinlens.store import write_atomically
 
@@ -83,7 +84,7 @@ def machine(versions: Mapping[str, str] | None = None) -> dict[str, Any]:
     """
     return {
         "cores": available_threads(),
-        "cpu": _processor(),
+        "cpu": processor(),
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30),
         "system": platform.platform(),
         "versions": {
@@ -93,14 +94,6 @@ def machine(versions: Mapping[str, str] | None = None) -> dict[str, Any]:
             **(versions or {}),
         },
     }
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
 
 
 def result(

@@ -7,11 +7,9 @@ next figure a little less honest.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from statistics import NormalDist
 from typing import Any, Final
 
 import numpy as np
@@ -26,7 +24,8 @@ from training.photos import Photos, served
 from training.progress import bar
 from twinlens.contract import Normalize, Rules
 from twinlens.errors import TwinlensError
-from twinlens.inference import available_threads
+from twinlens.inference import available_threads, softmax
+from twinlens.metrics import evaluate_scores
 from twinlens.store import write_atomically
 
 Predict = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
@@ -37,44 +36,23 @@ _TABLE_HEAD: Final = ("| Date | What | Digest | Top-1 | Photos |", "| --- | --- 
 _BATCH: Final = 32
 
 
-def evaluate_logits(logits: NDArray[np.floating], targets: NDArray[np.integer]) -> dict[str, Any]:
+def evaluate_logits(
+    logits: NDArray[np.floating],
+    targets: NDArray[np.integer],
+    temperature: float = 1.0,
+    threshold: float | None = None,
+) -> dict[str, Any]:
     """Accuracy of a network's answers.
 
     :param logits: array of shape (N, labels), N at least 1.
     :param targets: index of the right label, of shape (N,).
-    :return: ``top1``; ``n``; ``correct``; ``interval``, the 95 % Wilson interval of ``top1``; ``nll``, the mean
-        negative log-likelihood of the right label in nats; ``per_label``, a list of ``{n, correct, recall}`` in the
-        order of the logits, ``recall`` being ``None`` where ``n`` is 0.
+    :param temperature: what the logits are divided by.
+    :param threshold: the score below which an answer is "not sure"; ``None`` where there is none.
+    :return: what :func:`twinlens.metrics.evaluate_scores` gives for the scores, and ``temperature``.
     :raises ValueError: if there is no photo.
     """
-    if len(targets) == 0:
-        raise ValueError("there is nothing to measure: no photos")
-    logits = np.asarray(logits, np.float64)
-    right = logits.argmax(axis=1) == targets
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    log_scores = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-    per_label = []
-    for label in range(logits.shape[1]):
-        n, correct = int((targets == label).sum()), int(right[targets == label].sum())
-        per_label.append({"n": n, "correct": correct, "recall": correct / n if n else None})
-    correct, n = int(right.sum()), len(targets)
-    return {
-        "top1": correct / n,
-        "n": n,
-        "correct": correct,
-        "interval": wilson(correct, n),
-        "nll": float(-log_scores[np.arange(n), targets].mean()),
-        "per_label": per_label,
-    }
-
-
-def wilson(correct: int, n: int) -> tuple[float, float]:
-    """95 % interval of a proportion (Wilson, Journal of the American Statistical Association 22, 1927)."""
-    z = NormalDist().inv_cdf(0.975)
-    p, denominator = correct / n, 1 + z * z / n
-    centre = (p + z * z / (2 * n)) / denominator
-    half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / denominator
-    return max(0.0, centre - half), min(1.0, centre + half)
+    measured = evaluate_scores(softmax(logits, temperature), targets, threshold)
+    return {**measured, "temperature": temperature}
 
 
 def run_network(

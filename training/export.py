@@ -262,8 +262,10 @@ def _measure(
     not_sure = calibration.fit_not_sure(softmax(logits, temperature), targets)
     confused = model_card.most_confused(logits, targets, photos.labels)
     evaluation: dict[str, Any] = {
-        VALIDATION: evaluate_logits(logits, targets),
-        TEST: evaluate_logits(*run_network(network.logits, photos.splits[TEST], rules)),
+        VALIDATION: evaluate_logits(logits, targets, temperature, not_sure.threshold),
+        TEST: evaluate_logits(
+            *run_network(network.logits, photos.splits[TEST], rules), temperature, not_sure.threshold
+        ),
     }
     for measured in evaluation.values():
         measured["per_label"] = dict(zip(photos.labels, measured["per_label"], strict=True))

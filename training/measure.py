@@ -3,51 +3,24 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-import torch
-
-from training import checkpoint, networks
-from training.data import TEST, VALIDATION, DataSet, Sample, open_dataset, reopen
-from training.evaluate import (
-    MEASUREMENTS,
-    Predict,
-    append_measurement,
-    evaluate_logits,
-    measurements,
-    predictor,
-    run_network,
-)
+from training.calibration import fit_not_sure, fit_temperature
+from training.data import TEST, VALIDATION, DataSet
+from training.evaluate import MEASUREMENTS, append_measurement, evaluate_logits, measurements, run_network
 from training.progress import say
-from training.rules import preprocessing
-from training.run import RUN, Run, as_json, load
+from training.report.write import METRICS, REPORT, write
+from training.run import as_json
+from training.target import Calibration, Measured, Target, open_photos, open_target
 from training.train import whole
-from twinlens.contract import Rules
 from twinlens.errors import TwinlensError
-from twinlens.inference import Network
-from twinlens.store import CONTRACT, CURRENT, open_current, open_version, write_atomically
+from twinlens.inference import softmax
+from twinlens.store import write_atomically
 
 CARD: Final = "MODEL_CARD.md"
-
-
-@dataclass(frozen=True)
-class Target:
-    """What is measured: a run's best weights in torch, or a model's graph in ONNX Runtime."""
-
-    path: Path
-    what: str
-    digest: str
-    """SHA-256 of the run's ``best.pt``, or of the model's contract."""
-    labels: Sequence[str]
-    data_digest: str
-    rules: Rules
-    predict: Predict
-    run: Run | None
 
 
 def add_parser(commands: Any) -> None:
@@ -57,9 +30,10 @@ def add_parser(commands: Any) -> None:
     """
     parser = commands.add_parser(
         "evaluate",
-        help="measure a run or an exported model",
+        help="measure a run or an exported model, and write a report",
         description="Measure a run or an exported model on the photos of one split, through the preprocessing that it "
-        "is served with. Every measurement on test is recorded, in the run's measurements.json or the model's card.",
+        f"is served with, and write {METRICS} and {REPORT}. Every measurement on test is recorded, in the run's "
+        "measurements.json or the model's card.",
     )
     add = parser.add_argument
     add("target", type=Path, metavar="TARGET", help="folder of a run, of a model, or of one version of a model")
@@ -67,17 +41,30 @@ def add_parser(commands: Any) -> None:
     add("--data", type=Path, help="folder of photos (for a run by default the one it was trained on)")
     add("--other-data", action="store_true", help="the photos need not be those that it was trained on")
     add("--seed", type=whole(0), default=0, help="of the split, where DATA has no splits of its own (default: 0)")
+    add(
+        "--out",
+        type=Path,
+        metavar="FOLDER",
+        help=f"where {METRICS} and {REPORT} go (default: RUN/report/SPLIT, or report/MODEL/VERSION/SPLIT here)",
+    )
     add("--json", action="store_true", help="print JSON")
     parser.set_defaults(func=run)
 
 
 def run(options: argparse.Namespace) -> None:
-    """Measure, record, print.
+    """Measure, record, write the report, print.
 
-    :raises TwinlensError: as :func:`evaluate` does.
+    :raises TwinlensError: as :func:`measure` does.
     """
-    result = evaluate(options.target, options.split, options.data, options.other_data, options.seed)
-    say(as_json(result).decode().rstrip() if options.json else table(result))
+    measured = measure(options.target, options.split, options.data, options.other_data, options.seed)
+    if not options.json:
+        say(table(measured.result))
+    folder = options.out or default_folder(measured)
+    write(measured, folder)
+    if options.json:
+        say(as_json({**measured.result, "report": str(folder / REPORT)}).decode().rstrip())
+    else:
+        say(f"{folder / REPORT} shows it, {folder / METRICS} holds the figures")
 
 
 def evaluate(
@@ -95,14 +82,21 @@ def evaluate(
     :raises TwinlensError: ``model_not_found`` if there is neither run nor model, ``invalid_run``, ``invalid_data``,
         ``invalid_arguments``, or what opening the model raises.
     """
-    target = _open(path)
-    photos = _photos(target, data, other_data, seed)
+    return measure(path, split, data, other_data, seed).result
+
+
+def measure(path: Path, split: str, data: Path | None = None, other_data: bool = False, seed: int = 0) -> Measured:
+    """Do what :func:`evaluate` does, and keep every answer."""
+    target = open_target(path)
+    photos = open_photos(target, data, other_data, seed)
     samples = photos.splits[split]
     if not samples:
         raise TwinlensError("invalid_data", f"{photos.path} has no photos in its {split} split.")
-    measured = evaluate_logits(*run_network(target.predict, samples, target.rules))
-    measured["per_label"] = dict(zip(target.labels, measured["per_label"], strict=True))
+    logits, targets = run_network(target.predict, samples, target.rules)
     trained_on = photos.digest == target.data_digest
+    calibration = _calibration(target, photos, (split, logits, targets) if trained_on else None)
+    measured = evaluate_logits(logits, targets, calibration.temperature, calibration.threshold)
+    measured["per_label"] = dict(zip(target.labels, measured["per_label"], strict=True))
     result = {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "what": target.what if trained_on else f"{target.what}, on other photos ({photos.path.name})",
@@ -115,7 +109,20 @@ def evaluate(
     }
     if split == TEST:
         _record(target, result)
-    return result
+    return Measured(target, photos, split, logits, calibration, result)
+
+
+def default_folder(measured: Measured) -> Path:
+    """Where the report goes if nobody says where: into the run, or below the working folder for a model.
+
+    A version's own folder is left as it was exported. Other photos than the model's own get a folder of their own.
+    """
+    own = measured.photos.digest == measured.target.data_digest
+    name = measured.split if own else f"{measured.split} of {measured.photos.path.resolve().name}"
+    if measured.target.version is None:
+        return measured.target.path / "report" / name
+    model = measured.target.version.contract.model
+    return Path("report", model.name, model.version, name)
 
 
 def table(result: Mapping[str, Any]) -> str:
@@ -125,7 +132,7 @@ def table(result: Mapping[str, Any]) -> str:
     lines = [
         f"{result['target']} ({result['what']}) on {result['split']} of {result['data']}",
         f"top-1 {result['top1']:.4f} ({result['correct']} of {result['n']}; 95 % interval {low:.3f} to {high:.3f}), "
-        f"mean negative log-likelihood {result['nll']:.3f}",
+        f"mean negative log-likelihood {result['nll']:.3f}, calibration error {result['ece']:.3f}",
         f"{'label':{width}}  photos  right  recall",
     ]
     for label, found in result["per_label"].items():
@@ -134,53 +141,21 @@ def table(result: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _open(path: Path) -> Target:
-    if (path / RUN).is_file():
-        record = load(path)
-        network = networks.create(record.arch, len(record.labels))
-        network.load_state_dict(checkpoint.load_best(path))
-        rules = preprocessing(record)
-        digest = hashlib.sha256((path / checkpoint.BEST).read_bytes()).hexdigest()
-        predict = predictor(network, rules.normalize, torch.device("cpu"))
-        best = f", epoch {record.best.epoch}" if record.best else ""
-        what = f"weights of the run{best}, float32, torch"
-        return Target(path, what, digest, record.labels, record.data_digest, rules, predict, record)
-    if not (path / CURRENT).is_file() and not (path / CONTRACT).is_file():
-        raise TwinlensError(
-            "model_not_found",
-            f"{path} is neither a training run (it has no {RUN}) nor a model (no {CURRENT} or {CONTRACT}).",
-        )
-    version = open_version(path) if (path / CONTRACT).is_file() else open_current(path)
-    contract = version.contract
-    what = f"exported graph, version {contract.model.version}"
-    digest, predict = version.digest, Network(version).logits
-    return Target(version.path, what, digest, contract.label_names, contract.dataset.digest, contract, predict, None)
+def _calibration(target: Target, photos: DataSet, answers: tuple[str, Any, Any] | None) -> Calibration:
+    """A model's own calibration; for a run the one that an export would fit now.
 
-
-def _photos(target: Target, data: Path | None, other_data: bool, seed: int) -> DataSet:
-    if target.run is not None and not other_data:
-        return reopen(target.path, target.run, data)
-    if data is None:
-        raise TwinlensError("invalid_arguments", f"Give the folder of photos to measure {target.path} on: --data DATA.")
-    photos = open_dataset(data, seed)
-    if not other_data and photos.digest != target.data_digest:
-        raise TwinlensError(
-            "invalid_data",
-            f"The photos in {data} are not those that {target.path} was trained on (digest {photos.digest[:12]}…, not "
-            f"{target.data_digest[:12]}…). If it was trained with another --seed, give that; to measure on other "
-            "photos all the same, add --other-data.",
-        )
-    unknown = sorted(set(photos.labels) - set(target.labels))
-    if unknown:
-        raise TwinlensError(
-            "invalid_data", f"{data} has labels that {target.path} does not know: {', '.join(unknown)}. Remove them."
-        )
-    position = {label: index for index, label in enumerate(target.labels)}
-    splits = {
-        split: [Sample(sample.path, position[photos.labels[sample.label]]) for sample in samples]
-        for split, samples in photos.splits.items()
-    }
-    return DataSet(photos.path, list(target.labels), splits, photos.digest, photos.left_out, photos.notes)
+    :param answers: split, logits and right labels of what was measured; ``None`` if those are other photos.
+    """
+    if target.version is not None:
+        contract = target.version.contract
+        return Calibration(contract.temperature, contract.not_sure.threshold, "contract")
+    if answers is None:
+        return Calibration(1.0, None, "no")
+    split, logits, targets = answers
+    if split != VALIDATION:
+        logits, targets = run_network(target.predict, photos.splits[VALIDATION], target.rules)
+    temperature = fit_temperature(logits, targets)
+    return Calibration(temperature, fit_not_sure(softmax(logits, temperature), targets).threshold, "validation")
 
 
 def _record(target: Target, result: Mapping[str, Any]) -> None:

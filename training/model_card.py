@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from training.run import Run
 from twinlens.contract import Contract
+from twinlens.metrics import BINS, wilson
 
 MEASUREMENTS_HEADING: Final = "## Measurements on test"
 _WORST_SHOWN: Final = 5
@@ -25,17 +26,16 @@ def render(
     """The card of a freshly exported version, without its measurements on test.
 
     :param about: Markdown on origin, licence and intended use; empty if nobody wrote any.
-    :param evaluation: what ``evaluation.json`` holds.
+    :param evaluation: what ``evaluation.json`` holds: by split, what :func:`training.evaluate.evaluate_logits` gives,
+        ``per_label`` by label's name.
     :param confused: right label, answered label and number of photos, on validation, most first.
     """
     model, counts = contract.model, contract.dataset.counts
-    validation = evaluation["validation"]
-    low, high = validation["interval"]
     best = run.best
     lines = [
         f"# {model.name}, version {model.version}",
         "",
-        about.strip() or "Nobody has written where the photos come from and what this model is for.",
+        about.strip() or "Nobody has written where the photos come from, under which licence, and what this is for.",
         "",
         "## What it is",
         "",
@@ -49,18 +49,19 @@ def render(
         f"- Input: {contract.crop.width} x {contract.crop.height} pixels, the centre of the photo with its shorter "
         f"edge at {contract.resize.shorter_edge}.",
         f"- Weights: {_encodings(contract)}; temperature {contract.temperature:g}.",
-        f"- Not sure below {contract.not_sure.threshold:.2f}: {contract.not_sure.rule}.",
         "",
-        "## On validation, by which it was chosen",
+        "## How right it is",
         "",
-        f"Top-1 {validation['top1']:.4f} of {validation['n']} photos (95 % interval {low:.3f} to {high:.3f}).",
+        *_figures(evaluation),
+        "",
+        f"Below a score of {contract.not_sure.threshold:.2f} it is not sure ({contract.not_sure.rule}).",
+        "Its scores are calibrated by the temperature, which was fitted on validation as well. ECE is the expected",
+        f"calibration error, over {BINS} bins of equal width (Guo et al. 2017): how far the scores are from the share",
+        "that is right. What was fitted on validation looks a little better there than it is.",
         "",
         "## Where it fails",
         "",
-        *(
-            [f"- {right} taken for {answered}: {count} of the validation photos" for right, answered, count in confused]
-            or ["No validation photo was answered wrongly."]
-        ),
+        *_failures(evaluation["validation"], confused),
         "",
         "Photos unlike those it was trained on (drawings, several things at once, nothing of the kind) still get one",
         "of its labels, sometimes with a high score.",
@@ -87,12 +88,48 @@ def most_confused(
     return [(labels[right], labels[answer], wrong.count((right, answer))) for right, answer in pairs[:_WORST_SHOWN]]
 
 
+def _figures(evaluation: Mapping[str, Any]) -> list[str]:
+    lines = [
+        "| Split | Photos | Top-1 | 95 % interval | ECE | Not sure | Right of the others | 95 % interval |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for split, found in evaluation.items():
+        sure = found["not_sure"]
+        of_others = "- | -" if sure["interval"] is None else f"{sure['accuracy']:.1%} | {_interval(sure['interval'])}"
+        lines.append(
+            f"| {split} | {found['n']} | {found['top1']:.4f} | {_interval(found['interval'])} | {found['ece']:.3f} "
+            f"| {sure['share_not_sure']:.1%} | {of_others} |"
+        )
+    return lines
+
+
+def _failures(validation: Mapping[str, Any], confused: Sequence[tuple[str, str, int]]) -> list[str]:
+    """The labels of least recall and the most frequent mistakes, both on validation."""
+    below = [
+        (found["recall"], label, found)
+        for label, found in validation["per_label"].items()
+        if found["recall"] is not None and found["recall"] < validation["top1"]
+    ]
+    labels = [
+        f"- {label}: {found['correct']} of {found['n']} validation photos right (95 % interval "
+        f"{_interval(wilson(found['correct'], found['n']))})"
+        for _, label, found in sorted(below, key=lambda each: each[:2])[:_WORST_SHOWN]
+    ]
+    pairs = [f"- {right} taken for {answered}: {count} of the validation photos" for right, answered, count in confused]
+    return [*labels, *pairs] or ["No validation photo was answered wrongly."]
+
+
+def _interval(ends: Sequence[float]) -> str:
+    low, high = ends
+    return f"{low:.3f} to {high:.3f}"
+
+
 def _initial(run: Run) -> str:
     known = f" (sha256 `{run.init_sha256}`)" if run.init_sha256 else ""
     return {
         "none": "none, trained from random numbers",
         "imagenet": f"torchvision's own for ImageNet, BSD-3-Clause{known}",
-    }.get(run.init, f"a file given to the training{known}")
+    }.get(run.init, f"a file given to the training{known}; its licence is what is said of it above, if anything is")
 
 
 def _encodings(contract: Contract) -> str:

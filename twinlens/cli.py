@@ -1,7 +1,7 @@
-"""The command line: ``twinlens serve`` and ``twinlens classify``.
+"""The command line: ``twinlens serve``, ``twinlens classify`` and ``twinlens compare``.
 
 Options stand over the environment's settings. An error is one line that says what was wrong and what to do, and ends
-with status 2; ``classify`` ends with status 1 where some of the files could not be answered.
+with status 2; ``classify`` and ``compare`` end with status 1 where some of the files could not be answered.
 """
 
 from __future__ import annotations
@@ -44,6 +44,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
             serve(settings)
             return 0
+        if options.command == "compare":
+            from twinlens.compare.command import compare
+
+            return compare(
+                options.a,
+                options.b,
+                options.data,
+                settings,
+                split=options.split,
+                out=options.out,
+                as_json=options.json,
+            )
         from twinlens.classify import classify
 
         return classify(options.files, settings, top_k=options.top_k, as_json=options.json)
@@ -77,6 +89,22 @@ def _parser() -> argparse.ArgumentParser:
     classify.add_argument("files", nargs="+", type=_path, metavar="FILE", help="an image, or a folder of images")
     classify.add_argument("--json", action="store_true", help="write JSON Lines: one object a file")
     classify.add_argument("--top-k", type=_top_k, default=5, metavar="K", help="how many labels at most (5)")
+    compare = commands.add_parser(
+        "compare",
+        help="put two models side by side on the same photos",
+        description="Put two models side by side on the same photos: accuracy, size and speed of both, and the photos "
+        "on which they differ.",
+    )
+    compare.add_argument("a", type=_path, metavar="A", help="folder of a model, or of one of its versions")
+    compare.add_argument("b", type=_path, metavar="B", help="the other one's")
+    compare.add_argument(
+        "--data", type=_path, required=True, metavar="PHOTOS", help="one folder a label, or any photos"
+    )
+    compare.add_argument(
+        "--split", choices=("train", "validation", "test"), help="which photos, if PHOTOS has splits (validation)"
+    )
+    compare.add_argument("--out", type=_path, metavar="FILE", help="write a page of HTML, the differing photos in it")
+    compare.add_argument("--json", action="store_true", help="print every figure as one JSON object")
     for command in (serve, classify):
         command.add_argument("--models", type=_path, metavar="FOLDER", help="folder that holds the models")
         command.add_argument("--model", metavar="NAME", help="name of the model in use")

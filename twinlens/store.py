@@ -121,6 +121,15 @@ def open_current(model: Path) -> ModelVersion:
     return open_version(model / current_version(model))
 
 
+def open_model(path: Path) -> ModelVersion:
+    """Open what someone points at: one version, or the version in use of a model.
+
+    :param path: a version's folder, ``MODELS/NAME/VERSION``, or a model's, ``MODELS/NAME``.
+    :raises TwinlensError: as :func:`current_version` and :func:`open_version` do.
+    """
+    return open_version(path) if (path / CONTRACT).is_file() else open_current(path)
+
+
 def set_current(model: Path, version: str) -> None:
     """Make a version the one in use, in one step.
 

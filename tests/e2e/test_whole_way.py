@@ -71,6 +71,9 @@ def test_a_later_look_at_test_is_added_to_the_card(way: tuple[Path, Path]) -> No
     photos, models = way
     card = open_current(models / "mine").path / "MODEL_CARD.md"
     before = card.read_text(encoding="utf-8").count(" | 18 |")
-    result = json.loads(training("evaluate", models / "mine", "--split", "test", "--data", photos, "--json"))
+    out = models.parent / "report"
+    told = training("evaluate", models / "mine", "--split", "test", "--data", photos, "--out", out, "--json")
+    result = json.loads(told)
     assert result["n"] == 18
+    assert result["report"] == str(out / "report.html")
     assert card.read_text(encoding="utf-8").count(" | 18 |") == before + 1

@@ -94,3 +94,13 @@ def test_the_digest_is_of_the_contracts_bytes(folder):
     document["temperature"] = 2.0
     (folder / "v1" / "contract.json").write_text(json.dumps(document))
     assert store.open_current(folder).digest != version.digest
+
+
+def test_a_model_or_one_of_its_versions_is_opened(tmp_path):
+    folder = models.write(tmp_path)
+    models.write(tmp_path, version="v2")
+    assert store.open_model(folder).contract.model.version == "v2"
+    assert store.open_model(folder / models.VERSION).contract.model.version == models.VERSION
+    with pytest.raises(TwinlensError) as caught:
+        store.open_model(tmp_path / "nothing")
+    assert caught.value.code == "model_not_found"

@@ -8,7 +8,7 @@ from torch import nn
 
 from tests.unit.training.pictures import label_folders
 from training.data import Sample, open_dataset
-from training.evaluate import append_measurement, evaluate_logits, measurements, predictor, run_network, wilson
+from training.evaluate import append_measurement, evaluate_logits, measurements, predictor, run_network
 from training.photos import served
 from training.rules import standard
 from twinlens.contract import Normalize
@@ -31,22 +31,20 @@ def test_known_logits_are_measured() -> None:
     assert measured["top1"] == 0.75
     assert (measured["n"], measured["correct"]) == (4, 3)
     assert measured["nll"] == pytest.approx(-np.log([0.7, 0.6, 0.25, 0.5]).mean())
-    assert measured["per_label"] == [
-        {"n": 1, "correct": 1, "recall": 1.0},
-        {"n": 3, "correct": 2, "recall": pytest.approx(2 / 3)},
-        {"n": 0, "correct": 0, "recall": None},
-    ]
+    assert measured["temperature"] == 1.0
+    assert measured["not_sure"] is None
     with pytest.raises(ValueError, match="no photos"):
         evaluate_logits(np.zeros((0, 3)), np.zeros(0, int))
 
 
-@pytest.mark.parametrize(
-    # From SciPy 1.17: scipy.stats.binomtest(correct, n).proportion_ci(0.95, "wilson").
-    ("correct", "n", "low", "high"),
-    [(0, 10, 0.0, 0.277533), (9, 10, 0.59585, 0.982124), (341, 372, 0.884143, 0.940673), (5, 5, 0.565518, 1.0)],
-)
-def test_the_interval_is_wilsons(correct: int, n: int, low: float, high: float) -> None:
-    assert wilson(correct, n) == (pytest.approx(low, abs=1e-6), pytest.approx(high, abs=1e-6))
+def test_scores_are_those_at_the_temperature() -> None:
+    logits = np.log([[0.6, 0.4], [0.2, 0.8]])
+    measured = evaluate_logits(logits, np.array([0, 0]), temperature=0.5, threshold=0.9)
+    scores = np.array([[0.36, 0.16], [0.04, 0.64]])
+    right = scores[:, 0] / scores.sum(axis=1)
+    assert measured["nll"] == pytest.approx(-np.log(right).mean())
+    assert measured["not_sure"]["n"] == 1
+    assert measured["temperature"] == 0.5
 
 
 def test_a_network_sees_every_photo_in_order_as_it_is_served(tmp_path: Path) -> None:

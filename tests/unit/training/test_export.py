@@ -93,6 +93,10 @@ def test_the_evaluation_is_of_the_published_graph(model: Path, run: Path) -> Non
     assert evaluation["test"]["top1"] == right / 3
     assert evaluation["test"]["correct"] == right
     assert sum(found["n"] for found in evaluation["test"]["per_label"].values()) == 3
+    for measured in evaluation.values():
+        assert measured["temperature"] == version.contract.temperature
+        assert measured["not_sure"]["threshold"] == version.contract.not_sure.threshold
+        assert 0 <= measured["ece"] <= 1
 
 
 def test_the_card_lists_the_measurement_on_test(model: Path) -> None:

@@ -1,0 +1,75 @@
+import pytest
+
+from tests import models
+from tests.unit.compare.models import labelled
+from twinlens.compare.photos import find_photos
+from twinlens.errors import TwinlensError
+
+KNOWN = set(models.LABELS)
+
+
+def error_of(*arguments):
+    with pytest.raises(TwinlensError) as caught:
+        find_photos(*arguments)
+    return caught.value
+
+
+def test_folders_of_known_names_say_the_right_labels(tmp_path):
+    labelled(tmp_path, {"red": 2, "blue": 1})
+    (tmp_path / "red" / "notes.txt").write_text("no image")
+    (tmp_path / "red" / ".hidden.png").write_bytes(b"")
+    found = find_photos(tmp_path, None, KNOWN)
+    assert [(found.name(photo), photo.label) for photo in found.photos] == [
+        ("blue/图 0.png", "blue"),
+        ("red/图 0.png", "red"),
+        ("red/图 1.png", "red"),
+    ]
+    assert found.labelled
+    assert found.split is None
+
+
+def test_names_of_folders_are_compared_in_one_normal_form(tmp_path):
+    (tmp_path / "e\u0301te\u0301").mkdir()
+    models.picture("red").save(tmp_path / "e\u0301te\u0301" / "a.png")
+    (photo,) = find_photos(tmp_path, None, {"\u00e9t\u00e9"}).photos
+    assert photo.label == "\u00e9t\u00e9"
+
+
+def test_images_of_any_other_folder_have_no_label(tmp_path):
+    labelled(tmp_path, {"red": 1})
+    (tmp_path / "red").rename(tmp_path / "holidays")
+    models.picture("blue").save(tmp_path / "loose.PNG")
+    found = find_photos(tmp_path, None, KNOWN)
+    assert [found.name(photo) for photo in found.photos] == ["holidays/图 0.png", "loose.PNG"]
+    assert not found.labelled
+
+
+def test_validation_is_the_split_to_choose_by(tmp_path):
+    for split in ("train", "val", "test"):
+        labelled(tmp_path / split, {"red": 1})
+    found = find_photos(tmp_path, None, KNOWN)
+    assert (found.root, found.split) == (tmp_path / "val", "validation")
+    assert find_photos(tmp_path, "test", KNOWN).root == tmp_path / "test"
+
+
+def test_a_split_that_is_not_there_is_said_to_be_missing(tmp_path):
+    labelled(tmp_path / "train", {"red": 1})
+    labelled(tmp_path / "test", {"red": 1})
+    error = error_of(tmp_path, None, KNOWN)
+    assert error.code == "invalid_arguments"
+    assert "--split test or train" in error.detail
+    error = error_of(tmp_path / "test", "test", KNOWN)
+    assert "leave it out" in error.detail
+
+
+def test_a_label_that_neither_knows_is_an_error(tmp_path):
+    labelled(tmp_path, {"red": 1, "blue": 1})
+    (tmp_path / "red").rename(tmp_path / "pink")
+    error = error_of(tmp_path, None, KNOWN)
+    assert error.code == "invalid_data"
+    assert "neither model knows: pink" in error.detail
+
+
+def test_a_folder_without_images_is_an_error(tmp_path):
+    assert "There is no folder" in error_of(tmp_path / "nothing", None, KNOWN).detail
+    assert "No image was found" in error_of(tmp_path, None, KNOWN).detail

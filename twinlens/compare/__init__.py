@@ -1,0 +1,1 @@
+"""``twinlens compare``: two models side by side on the same photos."""

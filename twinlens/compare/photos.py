@@ -1,0 +1,113 @@
+"""The photos that two models are compared on: a folder of labels, a split of one, or any folder of images."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from twinlens.classify import SUFFIXES
+from twinlens.errors import TwinlensError
+
+_FOLDERS: Final = {
+    "train": "train",
+    "validation": "validation",
+    "val": "validation",
+    "valid": "validation",
+    "test": "test",
+}
+
+
+@dataclass(frozen=True)
+class Photo:
+    """One file, with its right label if the folder that it lies in says so."""
+
+    path: Path
+    label: str | None
+
+
+@dataclass(frozen=True)
+class Photos:
+    """What was found."""
+
+    root: Path
+    split: str | None
+    """``None`` where the folder has no splits."""
+    photos: list[Photo]
+    """In the order of their paths; all of them have a label, or none has."""
+
+    @property
+    def labelled(self) -> bool:
+        """Whether the right labels are known."""
+        return self.photos[0].label is not None
+
+    def name(self, photo: Photo) -> str:
+        """A photo's path within the folder, with ``/``."""
+        return photo.path.relative_to(self.root).as_posix()
+
+
+def find_photos(path: Path, split: str | None, known: Collection[str]) -> Photos:
+    """Find the photos of a folder.
+
+    :param path: a folder of one folder per label; one of ``train/``, ``validation/`` and ``test/`` with those in each;
+        or one of images, in any order, whose right labels nobody knows.
+    :param split: which of its splits, by default validation; ``None`` where it has none.
+    :param known: the labels of both models; a folder of that name holds photos of that label.
+    :raises TwinlensError: ``invalid_data`` if there is no image, or a label that neither model knows;
+        ``invalid_arguments`` if there is no such split.
+    """
+    if not path.is_dir():
+        raise TwinlensError("invalid_data", f"There is no folder {path}. Give a folder of photos.")
+    root, split = _split(path, split)
+    folders = {unicodedata.normalize("NFC", entry.name): entry for entry in _visible(root) if entry.is_dir()}
+    labels = sorted(set(folders) & set(known))
+    if labels:
+        unknown = sorted(set(folders) - set(known))
+        if unknown:
+            raise TwinlensError(
+                "invalid_data", f"{root} has labels that neither model knows: {', '.join(unknown)}. Remove them."
+            )
+        photos = [Photo(file, label) for label in labels for file in _images(folders[label])]
+    else:
+        photos = [Photo(file, None) for file in _images(root)]
+    if not photos:
+        raise TwinlensError("invalid_data", f"No image was found in {root} (looked for {', '.join(SUFFIXES)}).")
+    return Photos(root, split, sorted(photos, key=lambda photo: photo.path))
+
+
+def _split(path: Path, wanted: str | None) -> tuple[Path, str | None]:
+    """The folder to look in. A folder called ``train`` that holds photos is a label (of trains)."""
+    found = {
+        _FOLDERS[entry.name.lower()]: entry
+        for entry in _visible(path)
+        if entry.name.lower() in _FOLDERS and entry.is_dir() and any(child.is_dir() for child in _visible(entry))
+    }
+    if not found:
+        if wanted is not None:
+            raise TwinlensError(
+                "invalid_arguments",
+                f"{path} has no folders train/, validation/ and test/, so there is no --split {wanted}: leave it out.",
+            )
+        return path, None
+    split = wanted or "validation"
+    if split not in found:
+        raise TwinlensError(
+            "invalid_arguments", f"{path} has no {split}/. Say which photos: --split {' or '.join(sorted(found))}."
+        )
+    return found[split], split
+
+
+def _visible(folder: Path) -> list[Path]:
+    return sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
+
+
+def _images(folder: Path) -> list[Path]:
+    found = []
+    for entry in _visible(folder):
+        if entry.is_dir():
+            found += _images(entry)
+        elif entry.suffix.lower() in SUFFIXES:
+            found.append(entry)
+    return found
