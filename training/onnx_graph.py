@@ -135,4 +135,5 @@ def encode(model: onnx.ModelProto, weights: str = "float16") -> tuple[onnx.Model
 
 def _whole(values: NDArray[np.float32]) -> Integers | None:
     """A tensor as integers: its output channels lie first, or last where the exporter has transposed it."""
-    return integers(values, (0,)) or integers(values, (values.ndim - 1,))
+    found = [integers(values, (axis,)) for axis in (0, values.ndim - 1)]
+    return min((each for each in found if each is not None), key=lambda each: each.nbytes, default=None)

@@ -83,7 +83,7 @@ def round_weights(network: nn.Module, weights: str) -> None:
         return
     as_integers = _bits_by_name(network, bits) if bits else {}
     for name, parameter in network.named_parameters():
-        largest = float(parameter.abs().max())
+        largest = float(parameter.detach().abs().max())
         if name in as_integers:
             if not math.isfinite(largest):
                 raise TwinlensError("unsupported_operation", f"Weight {name} reaches {largest:g}. Train it again.")
