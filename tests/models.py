@@ -19,9 +19,9 @@ from PIL import Image
 
 from tests.images import encoded
 from training.onnx_graph import encode
-from training.tfjs.files import write_tfjs
+from training.tfjs.files import locate, write_tfjs
 from twinlens import golden, store
-from twinlens.contract import SCHEMA_VERSION, Contract, dump
+from twinlens.contract import SCHEMA_VERSION, Contract, Encoding, dump
 from twinlens.golden import Case, input_sha256
 
 COLOURS: Final = {
@@ -50,16 +50,17 @@ VERSION: Final = "v1"
 _PATCH: Final = 16
 
 
-def write(models: Path, name: str = NAME, version: str = VERSION, **changes: Any) -> Path:
+def write(models: Path, name: str = NAME, version: str = VERSION, weights: str = "float16", **changes: Any) -> Path:
     """Write a version of the model and make it the one in use.
 
     :param models: the folder of models.
+    :param weights: how the weights are stored; their numbers are the same in any way.
     :param changes: fields of the contract to set otherwise, as in ``formats={"server": ["png"], "browser": ["png"]}``.
     :return: the model's folder, ``MODELS/NAME``.
     """
     folder = models / name
-    files = _files()
-    contract = _contract(name, version, files, changes)
+    files, encodings = _files(weights)
+    contract = _contract(name, version, files, {"weights": encodings} | changes)
     staged = folder / f".{version}"
     for path, data in {**files, store.CONTRACT: dump(contract)}.items():
         (staged / path).parent.mkdir(parents=True, exist_ok=True)
@@ -132,12 +133,13 @@ def _graph() -> onnx.ModelProto:
 
 
 @functools.cache
-def _files() -> dict[str, bytes]:
-    """Every file of a version but its contract."""
+def _files(weights: str) -> tuple[dict[str, bytes], dict[str, Encoding]]:
+    """Every file of a version but its contract, and how its weights are stored."""
     model = _graph()
-    graph, encodings = encode(model)
+    graph, encodings = encode(model, weights)
+    tfjs = write_tfjs(model, encodings)
     files = {"model.onnx": graph.SerializeToString()}
-    files |= {f"tfjs/{path}": data for path, data in write_tfjs(model, encodings).items()}
+    files |= {f"tfjs/{path}": data for path, data in tfjs.items()}
     cases = []
     for colour in ("red", "yellow"):
         path = f"golden/{colour}.png"
@@ -147,7 +149,7 @@ def _files() -> dict[str, bytes]:
         pixels = np.asarray(picture(colour, SHORTER_EDGE, SHORTER_EDGE))[edge : edge + SIZE, edge : edge + SIZE]
         answer = logits(pixels[None])[0].astype(np.float32)
         cases.append(Case(colour, path, input_sha256(pixels), answer))
-    return {**files, "golden/golden.json": golden.dump(cases)}
+    return {**files, "golden/golden.json": golden.dump(cases)}, locate(tfjs, encodings)
 
 
 def _contract(name: str, version: str, files: dict[str, bytes], changes: dict[str, Any]) -> Contract:
@@ -165,7 +167,6 @@ def _contract(name: str, version: str, files: dict[str, bytes], changes: dict[st
 
     patches = SIZE // _PATCH
     digest = {path: hashlib.sha256(data).hexdigest() for path, data in files.items()}
-    _, encodings = encode(_graph())
     fields = {
         "schema_version": SCHEMA_VERSION,
         "model": {"name": name, "version": version, "architecture": "colours"},
@@ -191,7 +192,6 @@ def _contract(name: str, version: str, files: dict[str, bytes], changes: dict[st
         },
         "embedding_size": 3,
         "class_map": {"tfjs_weight": "weight", "onnx_initializer": "weight"},
-        "weights": encodings,
         "temperature": 1.0,
         "not_sure": {"threshold": 0.5, "rule": "made up for tests"},
         "files": [{"path": path, "sha256": digest[path], "bytes": len(data)} for path, data in files.items()],

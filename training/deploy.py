@@ -18,12 +18,11 @@ from torch import fx, nn
 from torch.fx.experimental.optimization import fuse
 from torch.fx.passes.shape_prop import ShapeProp
 
+from training.rounding import integer_bits, round_weights
 from twinlens.contract import Normalize
 from twinlens.errors import TwinlensError
 
-WEIGHTS: Final = ("float16", "float32")
 _SIXTH: Final = 1 / 6
-_FLOAT16_MAX: Final = 65504.0
 
 
 class Head(NamedTuple):
@@ -65,13 +64,11 @@ def deploy(network: nn.Module, size: tuple[int, int], normalize: Normalize, weig
     :param network: a torchvision classification network; it is not changed.
     :param size: height and width of its input in pixels.
     :param normalize: the normalisation that becomes part of the graph.
-    :param weights: ``float16`` rounds every tensor of two or more dimensions to what float16 holds (biases are few
-        and stay float32); ``float32`` rounds nothing.
+    :param weights: what weights are rounded to, one of :data:`training.rounding.WEIGHTS`.
     :raises TwinlensError: ``unsupported_operation`` if the network has no global average pooling before its
-        classifier or a weight is too large for float16; ``invalid_arguments`` for an unknown ``weights``.
+        classifier, or as :func:`training.rounding.round_weights` does; ``invalid_arguments`` for unknown ``weights``.
     """
-    if weights not in WEIGHTS:
-        raise TwinlensError("invalid_arguments", f"--weights {weights}: choose one of {', '.join(WEIGHTS)}.")
+    integer_bits(weights)  # an unknown word is refused before the work
     traced = _without_no_ops(fx.symbolic_trace(copy.deepcopy(network).eval()))
     # Folding in float64 keeps the folded weights within one float32 rounding of the trained network's.
     folded = cast(fx.GraphModule, fuse(traced.double(), no_trace=True))
@@ -82,8 +79,7 @@ def deploy(network: nn.Module, size: tuple[int, int], normalize: Normalize, weig
     folded.delete_all_unused_submodules()
     folded.recompile()
     folded.float().requires_grad_(False)
-    if weights == "float16":
-        _round_to_float16(folded)
+    round_weights(folded, weights)
     return Deployed(folded, normalize, head).eval()
 
 
@@ -206,15 +202,3 @@ def _hardsigmoid(graph: fx.GraphModule, node: fx.Node) -> fx.Node:
         source.bias.data.add_(3.0)  # the shift becomes part of the bias, and the ReLU6 can be fused
         return graph.graph.call_function(F.relu6, (x,))
     return graph.graph.call_function(F.relu6, (graph.graph.call_function(operator.add, (x, 3.0)),))
-
-
-def _round_to_float16(graph: fx.GraphModule) -> None:
-    for name, parameter in graph.named_parameters():
-        if parameter.dim() >= 2:
-            largest = float(parameter.abs().max())
-            if not largest <= _FLOAT16_MAX:
-                raise TwinlensError(
-                    "unsupported_operation",
-                    f"Weight {name} reaches {largest:.3g}, which float16 cannot hold. Export with --weights float32.",
-                )
-            parameter.data = parameter.data.half().float()

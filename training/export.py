@@ -23,16 +23,17 @@ from torch import nn
 
 from training import calibration, checkpoint, golden, model_card, networks
 from training.data import TEST, VALIDATION, DataSet, reopen
-from training.deploy import WEIGHTS, Deployed, deploy
+from training.deploy import Deployed, deploy
 from training.evaluate import MEASUREMENTS, append_measurement, evaluate_logits, measurements, run_network
 from training.measure import CARD
 from training.onnx_graph import INPUT, OUTPUTS, encode, to_onnx
 from training.progress import say
+from training.rounding import WEIGHTS
 from training.rules import Preprocessing, preprocessing
 from training.run import Run, as_json, load
-from training.tfjs.files import MODEL, write_tfjs
+from training.tfjs.files import MODEL, locate, write_tfjs
 from twinlens import contract as contracts
-from twinlens.contract import Contract, WeightEncoding
+from twinlens.contract import Contract, Encoding
 from twinlens.errors import TwinlensError
 from twinlens.golden import relative_error
 from twinlens.inference import Network, softmax
@@ -109,7 +110,7 @@ def export(
     :param run: the run's folder.
     :param out: the model's folder, ``MODELS/NAME``.
     :param data: where the run's photos are now, if not where they were.
-    :param weights: what the weights are rounded to, see :func:`training.deploy.deploy`.
+    :param weights: what the weights are rounded to, one of :data:`training.rounding.WEIGHTS`.
     :param version: name of the version; by default the date and a digest of all that the contract says.
     :param labels: JSON file of display names by label and language.
     :param about: Markdown file that becomes part of the model card.
@@ -178,9 +179,11 @@ def _write_graphs(
     _check_folding(network, rules, size, inputs)
     say("Writing ONNX and TensorFlow.js")
     graph = to_onnx(deployed, size)
-    encoded, encodings = encode(graph)
-    tfjs = {f"{TFJS_FOLDER}/{path}": data for path, data in write_tfjs(graph, encodings).items()}
-    files = {ONNX_FILE: encoded.SerializeToString(), **tfjs, **golden_files}
+    encoded, encodings = encode(graph, weights)
+    tfjs = write_tfjs(graph, encodings)
+    encodings = locate(tfjs, encodings)
+    in_folder = {f"{TFJS_FOLDER}/{path}": data for path, data in tfjs.items()}
+    files = {ONNX_FILE: encoded.SerializeToString(), **in_folder, **golden_files}
     for path, data in files.items():
         _write(folder / path, data)
     contract = _contract(deployed, rules, record, name, files, encodings, display)
@@ -201,7 +204,7 @@ def _contract(
     record: Run,
     name: str,
     files: Mapping[str, bytes],
-    encodings: dict[str, WeightEncoding],
+    encodings: Mapping[str, Encoding],
     display: Mapping[str, dict[str, str]],
 ) -> Contract:
     height, width = rules.crop.height, rules.crop.width

@@ -133,5 +133,8 @@ def _initial(run: Run) -> str:
 
 
 def _encodings(contract: Contract) -> str:
-    kinds = [weight.encoding for weight in contract.weights.values()]
+    kinds = [
+        f"{weight.bits}-bit integers" if weight.encoding == "integer" else weight.encoding
+        for weight in contract.weights.values()
+    ]
     return ", ".join(f"{kinds.count(kind)} tensors in {kind}" for kind in sorted(set(kinds)))

@@ -10,10 +10,12 @@ import warnings
 import numpy as np
 import onnx
 import torch
+from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from training.deploy import Deployed
-from twinlens.contract import WeightEncoding
+from training.rounding import FULL_BITS, Integers, integer_bits, integers
+from twinlens.contract import Encoding, IntegerEncoding, WeightEncoding
 from twinlens.errors import TwinlensError
 
 INPUT = "image"
@@ -73,38 +75,65 @@ def _tidy(model: onnx.ModelProto) -> onnx.ModelProto:
     return model
 
 
-def encode(model: onnx.ModelProto) -> tuple[onnx.ModelProto, dict[str, WeightEncoding]]:
+def encode(model: onnx.ModelProto, weights: str = "float16") -> tuple[onnx.ModelProto, dict[str, Encoding]]:
     """Store every weight in the smallest encoding that holds its numbers exactly.
 
-    A float16 weight is an initializer of half the size and a Cast, which ONNX Runtime computes once, when it loads the
-    graph: it then runs on the same float32 numbers as TensorFlow.js.
+    What is stored smaller comes with the nodes that give its float32 numbers: a Cast from float16, or a Cast from int8
+    and a product with the scales. ONNX Runtime computes them once, when it loads the graph: it then runs on the same
+    float32 numbers as TensorFlow.js, as fast as if they were stored.
 
     :param model: a model with float32 initializers.
-    :return: the model to write, and the encoding of each tensor of weights by its name.
+    :param weights: what they were rounded to, one of :data:`training.rounding.WEIGHTS`. Integers are looked for,
+        and tensors of one dimension in float16, only where it names integers.
+    :return: the model to write, and the encoding of each tensor of weights by its name. Where TensorFlow.js keeps
+        integers, :func:`training.tfjs.files.locate` adds.
     """
     encoded = onnx.ModelProto()
     encoded.CopyFrom(model)
-    encodings: dict[str, WeightEncoding] = {}
-    initializers, casts = [], []
+    bits = integer_bits(weights)
+    encodings: dict[str, Encoding] = {}
+    initializers, expansions = [], []
     for initializer in encoded.graph.initializer:
-        values = numpy_helper.to_array(initializer)
+        name, values = initializer.name, numpy_helper.to_array(initializer)
         if values.dtype != np.float32 or values.ndim == 0:
             initializers.append(initializer)
             continue
+        whole = _whole(values) if bits and values.ndim >= 2 else None
         half = values.astype(np.float16)
-        exact = values.ndim >= 2 and bool(np.array_equal(half.astype(np.float32), values))
-        encodings[initializer.name] = WeightEncoding(
-            shape=list(values.shape), encoding="float16" if exact else "float32"
-        )
-        if exact:
-            stored = f"{initializer.name}.float16"
-            initializers.append(numpy_helper.from_array(half, stored))
-            casts.append(helper.make_node("Cast", [stored], [initializer.name], to=TensorProto.FLOAT))
+        fits_half = (values.ndim >= 2 or bits is not None) and np.array_equal(half.astype(np.float32), values)
+        if whole is not None and (not fits_half or whole.nbytes < half.nbytes):
+            encodings[name] = IntegerEncoding(
+                shape=list(values.shape),
+                encoding="integer",
+                bits=bits if bits and whole.bits <= bits else FULL_BITS,
+                axes=whole.axes,
+                scales=f"{name}.scales",
+                tfjs=[],
+            )
+            initializers += [
+                numpy_helper.from_array(whole.values, f"{name}.integers"),
+                numpy_helper.from_array(whole.scales, f"{name}.scales"),
+            ]
+            expansions += [
+                helper.make_node("Cast", [f"{name}.integers"], [f"{name}.whole"], to=TensorProto.FLOAT),
+                helper.make_node("Mul", [f"{name}.whole", f"{name}.scales"], [name]),
+            ]
+            continue
+        encodings[name] = WeightEncoding(shape=list(values.shape), encoding="float16" if fits_half else "float32")
+        if fits_half:
+            initializers.append(numpy_helper.from_array(half, f"{name}.float16"))
+            expansions.append(helper.make_node("Cast", [f"{name}.float16"], [name], to=TensorProto.FLOAT))
         else:
             initializers.append(initializer)
     nodes = list(encoded.graph.node)
     del encoded.graph.initializer[:], encoded.graph.node[:]
     encoded.graph.initializer.extend(initializers)
-    encoded.graph.node.extend([*casts, *nodes])
+    encoded.graph.node.extend([*expansions, *nodes])
     onnx.checker.check_model(encoded)
     return encoded, encodings
+
+
+def _whole(values: NDArray[np.float32]) -> Integers | None:
+    """A tensor as integers: its output channels lie first, or last where the exporter has transposed it."""
+    found = [integers(values, (axis,)) for axis in (0, values.ndim - 1)]
+    return min((each for each in found if each is not None), key=lambda each: each.nbytes, default=None)

@@ -165,14 +165,45 @@ class ClassMap(_Part):
 
 
 class WeightEncoding(_Part):
-    """How one tensor of weights is stored; both graphs hold the numbers that this encoding can hold."""
+    """A tensor of weights that is stored in floating point; both graphs hold the numbers that it can hold."""
 
     shape: list[int]
     encoding: Literal["float32", "float16"]
 
 
+class StoredIntegers(_Part):
+    """One weight of the TF.js graph that is stored as int8, in TF.js' own order of axes."""
+
+    name: str
+    axes: list[int]
+    """Axes of the stored tensor along which the scale differs; of two, the scales lie row by row."""
+    scales: str
+    """Name of the stored float32 tensor of its scales; the graph itself does not use it."""
+
+
+class IntegerEncoding(_Part):
+    """A tensor of weights that is stored as integers with one scale for each output channel.
+
+    ``weight = integer * scale``; the product is exact in float32, so both graphs hold the same numbers.
+    """
+
+    shape: list[int]
+    encoding: Literal["integer"]
+    bits: Annotated[int, Field(ge=2, le=8)]
+    """No integer is larger than ``2 ** (bits - 1) - 1`` in magnitude."""
+    axes: list[int]
+    """Axes of ``shape`` along which the scale differs."""
+    scales: str
+    """Name of the float32 tensor of its scales in the ONNX graph."""
+    tfjs: list[StoredIntegers]
+    """The weights of the TF.js graph that hold its numbers: one, or the parts that it was cut into."""
+
+
+Encoding = Annotated[WeightEncoding | IntegerEncoding, Field(discriminator="encoding")]
+
+
 class File(_Part):
-    """One file of this version."""
+    """One file of this version; one that ends in ``.gz.bin`` is to be opened with gzip, and listed as it lies there."""
 
     path: str
     sha256: Sha256
@@ -228,7 +259,7 @@ class Contract(_Part):
     embedding_size: Annotated[int, Field(ge=1)]
     class_map: ClassMap | None
     """``null`` where the head allows no class activation map without a gradient."""
-    weights: dict[str, WeightEncoding]
+    weights: dict[str, Encoding]
     """By name of the tensor in the ONNX graph."""
     temperature: Annotated[float, Field(gt=0)]
     """Scores are ``softmax(logits / temperature)``; fitted on validation."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import shutil
@@ -125,6 +126,58 @@ def test_a_model_that_is_not_whole_is_refused(
         (result,) = visited.give([red()])
         expect(result).to_have_attribute("data-error", code)
         expect(result).to_contain_text(words)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of the made model with its convolution stored as integers."""
+    return models.write(tmp_path_factory.mktemp("whole"), weights="int6-channel")
+
+
+def test_packed_integers_answer_as_ever(browser: Browser, dist: Path, whole: Path) -> None:
+    with visit(browser, dist, whole) as visited:
+        for colour in models.LABELS:
+            (result,) = visited.give([file("photo.png", models.encoded(models.picture(colour), "PNG"))])
+            assert top_label(result) == colour
+        assert [request.path for request in visited.server.requests if request.path.endswith(".gz.bin")] != []
+
+
+def _damage_what_is_packed(version: Path) -> None:
+    """Break the file itself and give the contract the digest of the broken one: a fault of whoever published it."""
+    (shard,) = (version / "tfjs").glob("*.gz.bin")
+    data = shard.read_bytes()[:-20]
+    shard.write_bytes(data)
+    contract = json.loads((version / "contract.json").read_text())
+    (entry,) = (entry for entry in contract["files"] if entry["path"].endswith(shard.name))
+    entry.update(sha256=hashlib.sha256(data).hexdigest(), bytes=len(data))
+    (version / "contract.json").write_text(json.dumps(contract))
+
+
+@pytest.mark.parametrize("spoil", [_flip_a_byte, _damage_what_is_packed])
+def test_packed_integers_that_are_damaged_are_refused(
+    browser: Browser, dist: Path, whole: Path, tmp_path: Path, spoil: Callable[[Path], None]
+) -> None:
+    model = Path(shutil.copytree(whole, tmp_path / "model"))
+    spoil(model / store.current_version(model))
+    with visit(browser, dist, model, quiet=False) as visited:
+        (result,) = visited.give([red()])
+        expect(result).to_have_attribute("data-error", "invalid_model")
+        expect(result).to_contain_text("tfjs/weights")
+
+
+def test_a_browser_that_cannot_unpack_says_so_before_it_loads_what_it_could_not_use(
+    browser: Browser, dist: Path, whole: Path, colours: Path, tmp_path: Path
+) -> None:
+    old = with_prelude(dist, tmp_path, "delete self.DecompressionStream;")
+    with visit(browser, old, whole, quiet=False, query="?lang=zh") as visited:
+        visited.page.locator("body[data-state=failed]").wait_for()
+        expect(visited.page.get_by_role("alert")).to_contain_text("无法解压模型")
+        (result,) = visited.give([red()])
+        expect(result).to_have_attribute("data-error", "no_decompression")
+        assert [request.path for request in visited.server.requests if request.path.endswith(".gz.bin")] == []
+    with visit(browser, old, colours) as visited:
+        (result,) = visited.give([red()])
+        assert top_label(result) == "red"
 
 
 PERTURB = """

@@ -15,6 +15,7 @@ from tests.unit.training.pictures import LABELS, split_folders
 from twinlens.store import open_current
 
 ROOT = Path(__file__).parents[2]
+EXPORTS = {"mine": "float16", "whole": "int8-channel", "small": "int6-channel"}
 
 
 def training(*arguments: str | Path) -> str:
@@ -34,7 +35,8 @@ def way(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     run, models = folder / "runs" / "mine", folder / "models"
     size = ["--image-size", "64", "--train-size", "64", "--epochs", "4", "--batch-size", "16"]
     training("train", photos, "--out", run, "--arch", "mobilenet_v3_small", "--init", "none", *size)
-    training("export", run, "--out", models / "mine")
+    for name, weights in EXPORTS.items():
+        training("export", run, "--out", models / name, "--weights", weights)
     return photos, models
 
 
@@ -44,12 +46,13 @@ def test_the_run_lists_what_was_no_photo(way: tuple[Path, Path]) -> None:
     assert [name for name, _ in record["left_out"]] == [f"train/{next(iter(LABELS))}/notes.txt"]
 
 
-def test_server_page_and_command_line_give_one_answer(way: tuple[Path, Path]) -> None:
+@pytest.mark.parametrize("name", EXPORTS)
+def test_server_page_and_command_line_give_one_answer(way: tuple[Path, Path], name: str) -> None:
     photos, models = way
     paths = sorted((photos / "test").rglob("*.png"))
-    version = open_current(models / "mine")
+    version = open_current(models / name)
     labels = version.contract.label_names
-    settings = {"TWINLENS_MODELS": str(models), "TWINLENS_MODEL": "mine"}
+    settings = {"TWINLENS_MODELS": str(models), "TWINLENS_MODEL": name}
     with serving(settings) as url, chromium() as browser:
         server = list(ask_server(url, paths, labels))
         page = list(ask_page(browser, url, paths, labels))
@@ -61,7 +64,7 @@ def test_server_page_and_command_line_give_one_answer(way: tuple[Path, Path]) ->
     assert len(lines) == len(paths) == 18
     for line, of_server, of_page in zip(lines, server, page, strict=True):
         assert of_server.scores is not None and of_page.scores is not None
-        assert line["model"] == {"name": "mine", "version": version.contract.model.version, "digest": version.digest}
+        assert line["model"] == {"name": name, "version": version.contract.model.version, "digest": version.digest}
         for prediction in line["predictions"]:
             assert of_server.scores[prediction["label"]] == pytest.approx(prediction["score"], abs=1e-6)
         assert of_page.scores == pytest.approx(of_server.scores, abs=1e-4)

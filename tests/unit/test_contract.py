@@ -67,6 +67,10 @@ def test_no_field_has_a_default():
     def required(part):
         return [name for name, field in part.model_fields.items() if not field.is_required()]
 
+    def within(annotation):
+        inner = getattr(annotation, "__args__", ())
+        return [part for each in inner for part in within(each)] if inner else [annotation]
+
     parts = [Contract]
     seen = set()
     while parts:
@@ -74,9 +78,44 @@ def test_no_field_has_a_default():
         seen.add(part.__name__)
         assert required(part) == [], part
         for field in part.model_fields.values():
-            found = getattr(field.annotation, "__args__", (field.annotation,))
-            parts += [each for each in found if isinstance(each, type) and hasattr(each, "model_fields")]
-    assert {"Contract", "Decode", "Label", "Graphs", "WeightEncoding", "Golden"} <= seen
+            parts += [each for each in within(field.annotation) if hasattr(each, "model_fields")]
+    assert {"Contract", "Decode", "Label", "Graphs", "WeightEncoding", "IntegerEncoding", "StoredIntegers"} <= seen
+
+
+INTEGERS = {
+    "shape": [32, 1, 3, 3],
+    "encoding": "integer",
+    "bits": 6,
+    "axes": [0],
+    "scales": "w.scales",
+    "tfjs": [{"name": "w", "axes": [2], "scales": "w.scales"}],
+}
+
+
+def test_a_contract_may_tell_of_integers_and_reads_those_that_do_not(data):
+    both = changed(data, lambda c: c["weights"].update(w=INTEGERS))
+    jsonschema.validate(json.loads(both), schema())
+    contract = parse(both)
+    assert json.loads(dump(contract))["weights"]["w"] == INTEGERS
+    assert {"float16", "float32", "integer"} >= {weight.encoding for weight in contract.weights.values()}
+
+
+@pytest.mark.parametrize(
+    ("change", "where"),
+    [
+        ({"bits": 9}, "weights.w.integer.bits"),
+        ({"encoding": "int6"}, "weights.w"),
+        ({"encoding": "float16"}, "weights.w.float16.bits"),
+        ({"tfjs": [{"name": "w"}]}, "weights.w.integer.tfjs.0.axes"),
+    ],
+)
+def test_a_wrong_encoding_is_named(data, change, where):
+    wrong = changed(data, lambda c: c["weights"].update(w={**INTEGERS, **change}))
+    with pytest.raises(TwinlensError) as caught:
+        parse(wrong)
+    assert where in caught.value.detail
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(json.loads(wrong), schema())
 
 
 def test_the_digest_changes_with_any_byte(data):

@@ -22,7 +22,7 @@ export interface Contract {
    * By name of the tensor in the ONNX graph.
    */
   weights: {
-    [k: string]: WeightEncoding;
+    [k: string]: WeightEncoding | IntegerEncoding;
   };
   /**
    * Scores are ``softmax(logits / temperature)``; fitted on validation.
@@ -212,11 +212,50 @@ export interface ClassMap {
   onnx_initializer: string;
 }
 /**
- * How one tensor of weights is stored; both graphs hold the numbers that this encoding can hold.
+ * A tensor of weights that is stored in floating point; both graphs hold the numbers that it can hold.
  */
 export interface WeightEncoding {
   shape: number[];
   encoding: "float32" | "float16";
+}
+/**
+ * A tensor of weights that is stored as integers with one scale for each output channel.
+ *
+ * ``weight = integer * scale``; the product is exact in float32, so both graphs hold the same numbers.
+ */
+export interface IntegerEncoding {
+  shape: number[];
+  encoding: "integer";
+  /**
+   * No integer is larger than ``2 ** (bits - 1) - 1`` in magnitude.
+   */
+  bits: number;
+  /**
+   * Axes of ``shape`` along which the scale differs.
+   */
+  axes: number[];
+  /**
+   * Name of the float32 tensor of its scales in the ONNX graph.
+   */
+  scales: string;
+  /**
+   * The weights of the TF.js graph that hold its numbers: one, or the parts that it was cut into.
+   */
+  tfjs: StoredIntegers[];
+}
+/**
+ * One weight of the TF.js graph that is stored as int8, in TF.js' own order of axes.
+ */
+export interface StoredIntegers {
+  name: string;
+  /**
+   * Axes of the stored tensor along which the scale differs; of two, the scales lie row by row.
+   */
+  axes: number[];
+  /**
+   * Name of the stored float32 tensor of its scales; the graph itself does not use it.
+   */
+  scales: string;
 }
 /**
  * Below which top score an answer is shown as "not sure".
@@ -229,7 +268,7 @@ export interface NotSure {
   rule: string;
 }
 /**
- * One file of this version.
+ * One file of this version; one that ends in ``.gz.bin`` is to be opened with gzip, and listed as it lies there.
  */
 export interface File {
   path: string;

@@ -15,6 +15,7 @@ export type Failure =
   | { readonly code: 'model_not_found'; readonly path: string }
   | { readonly code: 'invalid_contract'; readonly reason: string }
   | { readonly code: 'invalid_model'; readonly path: string }
+  | { readonly code: 'no_decompression' }
   | { readonly code: 'no_backend' }
   | { readonly code: 'internal'; readonly reason: string };
 

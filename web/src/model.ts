@@ -8,6 +8,7 @@ import { parseContract } from './contract.ts';
 import { sha256 } from './digest.ts';
 import { FailureError } from './failure.ts';
 import { softmax } from './scores.ts';
+import { expand, requireUnpacking, unpack } from './weights.ts';
 
 const VERSION = /^[0-9A-Za-z][0-9A-Za-z._-]{0,63}$/;
 
@@ -29,7 +30,7 @@ export class Model {
    *
    * @param folder address of the model's folder, ending with a slash.
    * @param onProgress told the bytes of the graph and its weights as they come.
-   * @throws FailureError `model_not_found`, `invalid_contract`, `invalid_model`.
+   * @throws FailureError `model_not_found`, `invalid_contract`, `invalid_model`, `no_decompression`.
    */
   static async load(folder: string, onProgress: Progress): Promise<Model> {
     const decoder = new TextDecoder();
@@ -63,7 +64,7 @@ export class Model {
   }
 }
 
-/** Everything that stock `tf.loadGraphModel` would read, checked. */
+/** What `tf.loadGraphModel` runs on, its files checked as they lie at the host. */
 async function artifacts(base: URL, contract: Contract, onProgress: Progress): Promise<io.ModelArtifacts> {
   const main = contract.graphs.tfjs.path;
   const folder = main.slice(0, main.lastIndexOf('/') + 1);
@@ -76,11 +77,11 @@ async function artifacts(base: URL, contract: Contract, onProgress: Progress): P
     });
   onProgress(0, total);
   const topology = JSON.parse(new TextDecoder().decode(await read(main))) as io.ModelJSON;
-  const shards = topology.weightsManifest.flatMap(({ paths }) => paths);
-  const weights = await Promise.all(shards.map((path) => read(folder + path)));
-  return io.getModelArtifactsForJSON(topology, () =>
-    Promise.resolve([io.getWeightSpecs(topology.weightsManifest), weights.map((bytes) => bytes.buffer)]),
-  );
+  const shards = topology.weightsManifest.flatMap(({ paths }) => paths.map((path) => folder + path));
+  requireUnpacking(shards);
+  const unpacked = await Promise.all(shards.map(async (path) => unpack(path, await read(path))));
+  const weights = expand(io.getWeightSpecs(topology.weightsManifest), unpacked, contract.weights, main);
+  return io.getModelArtifactsForJSON(topology, () => Promise.resolve([weights.entries, weights.data]));
 }
 
 async function fetchChecked(

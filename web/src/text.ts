@@ -67,6 +67,8 @@ const en: Texts = {
     invalid_contract: ({ reason }) => `The model’s description cannot be used (${reason}). Export the model again.`,
     invalid_model: ({ path }) =>
       `A file of the model is not the one that was published (${path}): it was changed or cut off on its way. Reload the page; if it stays so, publish the model again.`,
+    no_decompression: () =>
+      'This browser cannot unpack the model (it has no DecompressionStream, as browsers since 2023 do). Use a newer browser.',
     no_backend: () =>
       'This browser cannot run WebAssembly, which the model needs. Use a newer browser, or allow WebAssembly.',
     internal: ({ reason }) => `Something went wrong in the page (${reason}). Reload it and try again.`,
@@ -113,6 +115,8 @@ const zh: Texts = {
     invalid_contract: ({ reason }) => `模型的描述文件无法使用（${reason}）。请重新导出模型。`,
     invalid_model: ({ path }) =>
       `模型文件与发布时的不一致（${path}）：可能在传输中被改动或截断。请重新加载页面；若仍如此，请重新发布模型。`,
+    no_decompression: () =>
+      '此浏览器无法解压模型（缺少 2023 年起各浏览器都有的 DecompressionStream）。请使用较新的浏览器。',
     no_backend: () => '此浏览器无法运行模型所需的 WebAssembly。请使用较新的浏览器，或允许 WebAssembly。',
     internal: ({ reason }) => `页面出错（${reason}）。请重新加载后再试。`,
   },

@@ -37,6 +37,17 @@ test('a value that is out of range is an error that says where', () => {
   expect(refusal((contract) => (contract.schema_version = 2))).toMatch(/^schema_version: /);
 });
 
+test('weights may be integers, or floating point, and nothing between', () => {
+  const integers = { shape: [4, 1, 3, 3], encoding: 'integer', bits: 6, axes: [0], scales: 'w.scales' };
+  const tfjs = [{ name: 'w', axes: [2], scales: 'w.scales' }];
+  const weights = (weight: object) => (contract: Record<string, unknown>) => (contract.weights = { w: weight });
+  const contract = JSON.parse(text) as Record<string, unknown>;
+  weights({ ...integers, tfjs })(contract);
+  expect(parseContract(JSON.stringify(contract)).weights.w).toEqual({ ...integers, tfjs });
+  expect(refusal(weights(integers))).toContain('weights/w');
+  expect(refusal(weights({ ...integers, tfjs, encoding: 'float16' }))).toContain('weights/w');
+});
+
 test('what is not JSON is an error', () => {
   expect(() => parseContract('<!doctype html>')).toThrow('invalid_contract');
 });

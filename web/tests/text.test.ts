@@ -13,6 +13,7 @@ const FAILURES: Failure[] = [
   { code: 'model_not_found', path: 'model/current' },
   { code: 'invalid_contract', reason: 'labels: missing' },
   { code: 'invalid_model', path: 'tfjs/model.json' },
+  { code: 'no_decompression' },
   { code: 'no_backend' },
   { code: 'internal', reason: 'why' },
 ];

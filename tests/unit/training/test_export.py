@@ -1,4 +1,5 @@
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from training import export as exporting
 from training.evaluate import measurements
 from training.export import export
 from training.recipe import Arguments, train
+from twinlens.contract import IntegerEncoding
 from twinlens.errors import TwinlensError
 from twinlens.golden import check
 from twinlens.inference import Network, top
@@ -144,6 +146,21 @@ def test_a_version_can_wait_without_being_in_use(run: Path, tmp_path: Path) -> N
     with pytest.raises(TwinlensError, match="exists already") as caught:
         export(run, tmp_path / "m", version="2")
     assert caught.value.code == "already_exists"
+
+
+def test_integers_are_published_as_any_weights_are(run: Path, tmp_path: Path) -> None:
+    version = export(run, tmp_path / "m", weights="int6-channel")
+    contract = version.contract
+    check(Network(version))
+    integers = {name: weight for name, weight in contract.weights.items() if isinstance(weight, IntegerEncoding)}
+    assert {weight.bits for weight in integers.values()} == {6, 8}
+    assert all(len(weight.tfjs) == 1 for weight in integers.values())
+    assert [name for name, weight in contract.weights.items() if len(weight.shape) > 1 and name not in integers] == []
+    shards = [file for file in contract.files if file.path.endswith(".gz.bin")]
+    weights = sum(math.prod(weight.shape) for weight in contract.weights.values())
+    assert sum(file.bytes for file in shards) < 0.8 * weights
+    card = (version.path / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert "tensors in 6-bit integers" in card
 
 
 @pytest.mark.parametrize("step", ["write_tfjs", "encode", "evaluate_logits", "append_measurement", "publish"])

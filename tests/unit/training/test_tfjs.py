@@ -1,16 +1,20 @@
 import base64
+import gzip
+import hashlib
 import json
 from typing import Any
 
 import numpy as np
 import onnx
 import pytest
+import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from training.onnx_graph import encode
+from training.rounding import quantise
 from training.tfjs.convert import Walk
-from training.tfjs.files import SHARD_BYTES, write_tfjs
-from twinlens.contract import WeightEncoding
+from training.tfjs.files import SHARD_BYTES, locate, write_tfjs
+from twinlens.contract import IntegerEncoding, StoredIntegers, WeightEncoding
 from twinlens.errors import TwinlensError
 
 FLOAT = TensorProto.FLOAT
@@ -185,3 +189,79 @@ def test_numbers_that_the_encoding_does_not_hold_are_refused() -> None:
     model = graph([conv()], {**CONV, "w": np.full((4, 3, 3, 3), 0.1, np.float32)}, ["y"])
     with pytest.raises(TwinlensError, match="float16 does not hold its numbers"):
         write_tfjs(model, {"w": WeightEncoding(shape=[4, 3, 3, 3], encoding="float16")})
+
+
+def whole(*shape: int, bits: int = 8) -> np.ndarray:
+    """Weights that are integers times a scale for each of the first axis."""
+    return quantise(torch.randn(*shape, generator=torch.Generator().manual_seed(sum(shape))), bits).numpy()
+
+
+def stored(files: dict[str, bytes]) -> dict[str, np.ndarray]:
+    """The tensors of the shards, integers as they lie there."""
+    (manifest,) = json.loads(files["model.json"])["weightsManifest"]
+    blob, found = b"".join(gzip.decompress(files[path]) for path in manifest["paths"]), {}
+    types = {"int8": np.int8, "float16": np.float16, "float32": np.float32, "int32": np.int32}
+    for entry in manifest["weights"]:
+        dtype = types[entry.get("quantization", entry)["dtype"]]
+        array = np.frombuffer(blob, dtype, int(np.prod(entry["shape"]))).reshape(entry["shape"])
+        blob, found[entry["name"]] = blob[array.nbytes :], array
+    assert blob == b""
+    return found
+
+
+def test_integers_are_stored_in_the_writer_s_order_of_axes() -> None:
+    weights = {"full": whole(6, 3, 3, 3), "depthwise": whole(6, 1, 3, 3), "multiplied": whole(12, 1, 3, 3)}
+    nodes = [
+        helper.make_node("Conv", ["x", "full"], ["a"]),
+        helper.make_node("Conv", ["a", "depthwise"], ["b"], group=6),
+        helper.make_node("Conv", ["b", "multiplied"], ["y"], group=6),
+    ]
+    model = graph(nodes, weights, ["y"])
+    _, encodings = encode(model, "int8-channel")
+    files = write_tfjs(model, encodings)
+    tensors, located = stored(files), locate(files, encodings)
+    axes = {"full": [3], "depthwise": [2], "multiplied": [2, 3]}
+    for name, array in Walk(model).run().constants.items():
+        if name in weights:
+            encoding = located[name]
+            assert isinstance(encoding, IntegerEncoding)
+            assert encoding.axes == [0]
+            (part,) = encoding.tfjs
+            assert part == StoredIntegers(name=name, axes=axes[name], scales=f"{name}.scales")
+            product = tensors[part.name] * tensors[part.scales]
+            np.testing.assert_array_equal(product.view(np.uint32), array.view(np.uint32))
+
+
+def test_packed_shards_are_named_by_what_lies_at_the_host_and_always_the_same() -> None:
+    model = graph([conv()], {"w": whole(4, 3, 3, 3), "b": np.zeros(4, np.float32)}, ["y"])
+    _, encodings = encode(model, "int8-channel")
+    files = write_tfjs(model, encodings)
+    assert write_tfjs(model, encodings) == files
+    (shard,) = [name for name in files if name != "model.json"]
+    assert shard == f"weights.{hashlib.sha256(files[shard]).hexdigest()[:16]}.gz.bin"
+    assert files[shard][4:8] == bytes(4)  # the time that gzip writes down
+
+
+def test_parts_of_a_weight_are_integers_where_they_can_be() -> None:
+    weight = whole(8, 4, 3, 3)
+    model = graph([conv()], {"w": weight[:, :3], "b": np.zeros(8, np.float32)}, ["y"])
+    _, encodings = encode(model, "int8-channel")
+    parts = {"w.0": weight[:4], "w.1": weight[4:], "w.average": np.full((4, 3, 3, 3), 1 / 7, np.float32) ** 2}
+    nodes = [helper.make_node("Conv", ["x", name], [name[2:]]) for name in parts]
+    cut = graph(nodes, {name: part[:, :3] for name, part in parts.items()}, ["0", "1", "average"])
+    files = write_tfjs(cut, encodings)
+    encoding = locate(files, encodings)["w"]
+    assert isinstance(encoding, IntegerEncoding)
+    assert [part.name for part in encoding.tfjs] == ["w.0", "w.1", "w.average"]
+    tensors = stored(files)
+    np.testing.assert_array_equal(tensors["w.1"] * tensors["w.1.scales"], weight[4:, :3].transpose(2, 3, 1, 0))
+
+
+def test_weights_that_are_no_integers_after_all_are_refused() -> None:
+    weight = whole(4, 3, 3, 3)
+    model = graph([conv()], {**CONV, "w": weight}, ["y"])
+    _, encodings = encode(model, "int8-channel")
+    other = graph([conv()], {**CONV, "w": weight + np.float32(1e-3) * weight**2}, ["y"])
+    with pytest.raises(TwinlensError, match="integer does not hold its numbers") as caught:
+        write_tfjs(other, encodings)
+    assert caught.value.code == "export_mismatch"

@@ -1,0 +1,195 @@
+"""What the weights of a network are rounded to: float16, or integers with one scale for each output channel.
+
+Integers are symmetric, ``weight = integer * scale``, and a scale has the eight significant bits of bfloat16. Their
+product then needs no more bits than float32 has: PyTorch, ONNX Runtime and the page cannot compute it differently, and
+integers and scales can be found again from the numbers alone (:func:`integers`). That is how both exports store
+them, however they have named, cut or transposed the tensor since it was rounded.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from twinlens.errors import TwinlensError
+
+WEIGHTS: Final = ("float16", "float32", "int8-channel", "int6-channel", "int5-channel", "int4-channel")
+FULL_BITS: Final = 8
+_FLOAT16_MAX: Final = 65504.0
+# The smallest tensors (depthwise, first convolution) suffer most from few bits and weigh least: a tenth of the weights
+# keeps 8 bits, see docs/decisions/006-integer-weights.md.
+_KEPT_SHARE: Final = 0.1
+_CLIPS: Final = tuple(step / 40 for step in range(40, 11, -1))
+# Far below any weight that matters and far above where float32 loses bits.
+_SMALLEST_SCALE: Final = 2.0**-100
+_CHUNK: Final = 1 << 22
+
+
+class Integers(NamedTuple):
+    """A tensor as int8 integers of its shape, and float32 scales that NumPy broadcasts to it: one for each channel."""
+
+    values: NDArray[np.int8]
+    scales: NDArray[np.float32]
+
+    @property
+    def axes(self) -> list[int]:
+        """The axes along which the scale differs."""
+        return [axis for axis, size in enumerate(self.scales.shape) if size > 1]
+
+    @property
+    def bits(self) -> int:
+        """The fewest bits, at least 2, that symmetric integers of this size need."""
+        return max(2, int(np.abs(self.values.astype(np.int16)).max(initial=0)).bit_length() + 1)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of both, stored plainly."""
+        return self.values.nbytes + self.scales.nbytes
+
+
+def integer_bits(weights: str) -> int | None:
+    """The bits of one of :data:`WEIGHTS`; ``None`` for floating point.
+
+    :raises TwinlensError: ``invalid_arguments`` if it is none of them.
+    """
+    if weights not in WEIGHTS:
+        raise TwinlensError("invalid_arguments", f"--weights {weights}: choose one of {', '.join(WEIGHTS)}.")
+    return int(weights[3]) if weights.startswith("int") else None
+
+
+def integer_limit(bits: int) -> int:
+    """The largest magnitude among symmetric integers of so many bits."""
+    return int(2 ** (bits - 1) - 1)
+
+
+def round_weights(network: nn.Module, weights: str) -> None:
+    """Round a network's parameters in place.
+
+    :param network: float32, its batch norm folded.
+    :param weights: one of :data:`WEIGHTS`. ``float32`` rounds nothing; ``float16`` every tensor of two or more
+        dimensions; with integers the weights of convolutions and linear layers become integers, of 8 bits in the
+        smallest tensors, which hold a tenth of them, and all other parameters, biases too, float16.
+    :raises TwinlensError: ``invalid_arguments`` for unknown ``weights``; ``unsupported_operation``, naming the
+        parameter, for one that cannot be held.
+    """
+    bits = integer_bits(weights)
+    if weights == "float32":
+        return
+    as_integers = _bits_by_name(network, bits) if bits else {}
+    for name, parameter in network.named_parameters():
+        largest = float(parameter.detach().abs().max())
+        if name in as_integers:
+            if not math.isfinite(largest):
+                raise TwinlensError("unsupported_operation", f"Weight {name} reaches {largest:g}. Train it again.")
+            parameter.data = quantise(parameter.data, as_integers[name])
+        elif largest <= _FLOAT16_MAX and (bits or parameter.dim() >= 2):
+            parameter.data = parameter.data.half().float()
+        elif parameter.dim() >= 2:
+            raise TwinlensError(
+                "unsupported_operation",
+                f"Weight {name} reaches {largest:.3g}, which float16 cannot hold. Export with --weights float32.",
+            )
+
+
+def quantise(weight: torch.Tensor, bits: int) -> torch.Tensor:
+    """The nearest tensor whose numbers are integers of so many bits, times one scale for each output channel.
+
+    Of a few scales, from one that clips nothing to one that clips beyond 0.3 of the channel's largest weight, each
+    channel takes the one with the least squared error: "MSE based" range setting of Nagel et al., "A White Paper on
+    Neural Network Quantization", arXiv 2106.08295, section 3.1.
+
+    :param weight: float32, finite, of shape (channels, ...).
+    :param bits: 2 to 8.
+    :return: float32 of the same shape. No number is a negative zero.
+    """
+    rows = weight.detach().flatten(1)
+    chunks = torch.split(rows, max(1, _CHUNK // rows.shape[1]))
+    return torch.cat([_nearest(chunk, integer_limit(bits)) for chunk in chunks]).view_as(weight)
+
+
+def _nearest(rows: torch.Tensor, limit: int) -> torch.Tensor:
+    largest = rows.abs().amax(1, keepdim=True)
+    best, least = torch.zeros_like(rows), rows.square().sum(1, keepdim=True)
+    for clip in _CLIPS:
+        scale = (largest * (clip / limit)).bfloat16().float()
+        # Without a usable scale the error is no number, which is never the least: the channel stays zero.
+        scale[scale < _SMALLEST_SCALE] = math.nan
+        candidate = (rows / scale).round().clamp(-limit, limit) * scale + 0.0
+        error = (candidate - rows).square().sum(1, keepdim=True)
+        better = error < least
+        best, least = torch.where(better, candidate, best), torch.where(better, error, least)
+    return best
+
+
+def _bits_by_name(network: nn.Module, bits: int) -> dict[str, int]:
+    """The bits of each weight that becomes integers, by the name of its parameter."""
+    layers = [layer for layer in network.modules() if isinstance(layer, nn.Conv2d | nn.Linear)]
+    # One number for each channel would be all scale.
+    wanted = {id(layer.weight) for layer in layers if layer.weight[0].numel() > 1}
+    sizes = {name: value.numel() for name, value in network.named_parameters() if id(value) in wanted}
+    kept, total = 0, sum(sizes.values())
+    chosen = {}
+    for name in sorted(sizes, key=lambda name: (sizes[name], name)):
+        kept += sizes[name]
+        chosen[name] = FULL_BITS if kept <= _KEPT_SHARE * total else bits
+    return chosen
+
+
+def integers(values: NDArray[np.float32], axes: tuple[int, ...]) -> Integers | None:
+    """Find 8-bit integers and scales whose products are the very numbers of a tensor.
+
+    :param values: float32 of two or more dimensions.
+    :param axes: neighbouring axes along which the scale may differ: those of the output channels.
+    :return: ``None`` if there are none, or if a channel is a single number, which its scale would be. The scale of a
+        channel of zeros is 0.
+    """
+    inner = tuple(axis for axis in range(values.ndim) if axis not in axes)
+    order = (*axes, *inner)
+    turned = values.transpose(order)
+    rows = turned.reshape(math.prod(turned.shape[: len(axes)]), -1)
+    if rows.shape[1] < 2:
+        return None
+    found = []
+    for chunk in _chunks(rows):
+        part = _factorised(chunk)
+        if part is None:
+            return None
+        found.append(part)
+    factors = np.concatenate([part.values for part in found]).reshape(turned.shape)
+    scales = np.concatenate([part.scales for part in found])
+    spread = [size if axis in axes else 1 for axis, size in enumerate(values.shape)]
+    result = Integers(np.ascontiguousarray(factors.transpose(np.argsort(order))), scales.reshape(spread))
+    # A comparison of bits: a negative zero, which no integer is, equals zero as a number.
+    same = np.array_equal((result.values * result.scales).view(np.uint32), np.ascontiguousarray(values).view(np.uint32))
+    return result if same else None
+
+
+def _chunks(rows: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
+    step = max(1, _CHUNK // rows.shape[1])
+    for start in range(0, len(rows), step):
+        yield rows[start : start + step]
+
+
+def _factorised(rows: NDArray[np.float32]) -> Integers | None:
+    """Each row by its greatest common divisor: int8 (rows, columns) and float32 (rows,)."""
+    fractions, exponents = np.frexp(rows.astype(np.float64))
+    mantissas = np.ldexp(fractions, 24).astype(np.int64)
+    # The place of the lowest bit that is set, counted from that of 1.
+    places = np.frexp((mantissas & -mantissas).astype(np.float64))[1] - 1 + exponents - 24
+    lowest = np.where(mantissas == 0, np.iinfo(places.dtype).max, places).min(axis=1)
+    lowest = np.where(rows.any(axis=1), lowest, 0)
+    whole = np.ldexp(rows.astype(np.float64), -lowest[:, None])
+    if not (np.abs(whole) < 2.0**40).all():
+        return None
+    numbers = whole.astype(np.int64)
+    divisors = np.gcd.reduce(numbers, axis=1)
+    factors = numbers // np.maximum(divisors, 1)[:, None]
+    if np.abs(factors).max(initial=0) > integer_limit(FULL_BITS):
+        return None
+    return Integers(factors.astype(np.int8), np.ldexp(divisors.astype(np.float64), lowest).astype(np.float32))
