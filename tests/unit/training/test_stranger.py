@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from tests.images import encoded
 from tests.unit.training.pictures import label_folders, picture
-from training import recipe
+from training import checkpoint, recipe
 from training.cli import main
 from training.run import load
 
@@ -82,6 +83,15 @@ def test_a_folder_of_everything_is_learned_from_and_measured(
     assert {label: found["n"] for label, found in measured["per_label"].items()} == {
         **{'l\'été & "co" | 50 %': 1, "rare": 1, "vert": 2, "红色 的衣服": 1}
     }
+
+
+def test_a_run_hangs_neither_on_memory_nor_on_workers(tmp_path: Path) -> None:
+    photos = label_folders(tmp_path / "photos", 8)
+    for memory, workers in (("4096", "0"), ("0", "2")):
+        out = tmp_path / memory
+        assert main(["train", str(photos), "--out", str(out), "--memory-mib", memory, "--workers", workers, *TINY]) == 0
+    held, read_anew = (checkpoint.load_best(tmp_path / memory) for memory in ("4096", "0"))
+    assert all(torch.equal(held[name], read_anew[name]) for name in held)
 
 
 def test_a_hundred_labels_of_three_photos(tmp_path: Path) -> None:
