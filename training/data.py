@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from training.files import LeftOut, Read, below, contents, is_folder, readable, visible
+from training.files import LeftOut, Read, below, contents, is_folder, quiet, readable, visible
 from training.progress import bar
 from training.run import Run, Splits, load_splits
 from twinlens.errors import TwinlensError
@@ -147,6 +147,7 @@ def reopen(run: Path, record: Run, path: Path | None = None) -> DataSet:
     :param path: where the photos are now, if not where they were.
     :raises TwinlensError: ``invalid_data`` if a photo is missing, or the photos are not those of the run.
     """
+    quiet()
     path = path or Path(record.data)
     files = [
         (path / name, split, label)
