@@ -14,7 +14,7 @@ export PYTHON
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo page setup node chromium lint format test test-heavy test-all parity parity-dct readme lock clean
+.PHONY: help demo page setup node chromium lint format test test-heavy test-all parity parity-dct bench-train readme lock clean
 .NOTPARALLEL:
 
 help: ## Show this list
@@ -52,6 +52,9 @@ parity: setup ## Compare server and page on photos: make parity PHOTOS=folder [A
 parity-dct: .venv/.dev ## Measure what decoding large JPEGs scaled costs and saves: make parity-dct PHOTOS=folder
 	@test -n "$(PHOTOS)" || { echo "Say which photos: make parity-dct PHOTOS=folder" >&2; exit 2; }
 	$(BIN)/python -m parity.dct "$(PHOTOS)" $(ARGS)
+
+bench-train: .venv/.dev ## Measure training against its network alone: make bench-train [ARGS=...]
+	$(BIN)/python -m benchmarks.train $(ARGS)
 
 readme: .venv/.dev ## Write the generated tables of README.md anew
 	$(BIN)/python -m benchmarks.readme

@@ -2,7 +2,8 @@
 
 Two layouts are read. One folder per label: a seeded, stratified split is made, 80 % train, 10 % validation, 10 %
 test. Or ``train/``, ``validation/`` and ``test/`` with one folder per label in each: given splits are kept, and a
-missing one is made from ``train/`` in the same way. Names may be in any script; hidden files are ignored.
+missing one is made from ``train/`` in the same way. Names may be in any script; hidden files are ignored, folders
+within a label's folder belong to the label, and copies of one photo stay in one split.
 """
 
 from __future__ import annotations
@@ -10,16 +11,14 @@ from __future__ import annotations
 import hashlib
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from training.files import LeftOut, Read, below, contents, is_folder, quiet, readable, visible
 from training.progress import bar
-from training.rules import standard
 from training.run import Run, Splits, load_splits
-from twinlens.decode import Limits, decode
 from twinlens.errors import TwinlensError
 from twinlens.inference import available_threads
 
@@ -27,10 +26,13 @@ TRAIN: Final = "train"
 VALIDATION: Final = "validation"
 TEST: Final = "test"
 SPLITS: Final = (TRAIN, VALIDATION, TEST)
-LIMITS: Final = Limits()
 
 _FOLDERS: Final = {"train": TRAIN, "validation": VALIDATION, "val": VALIDATION, "valid": VALIDATION, "test": TEST}
 _HELD_OUT: Final = 0.1
+# Photos left out for one reason that are shown by name.
+_SHOWN: Final = 3
+# Below this many photos the 95 % interval of an accuracy is more than 0.3 wide.
+_FEW: Final = 30
 
 
 @dataclass(frozen=True)
@@ -52,8 +54,7 @@ class DataSet:
     """``train``, ``validation`` and ``test``, each sorted by path."""
     digest: str
     """See :class:`twinlens.contract.DataSet`."""
-    left_out: list[tuple[Path, str]] = field(default_factory=list)
-    """Files that are not used, and why."""
+    left_out: LeftOut = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     """What someone should know about the data before they trust a figure."""
 
@@ -65,11 +66,19 @@ class DataSet:
     def describe(self) -> list[str]:
         """Lines that tell a person what was found and what was left out."""
         counts = ", ".join(f"{count} {split}" for split, count in self.counts.items())
-        return [
-            f"{self.path}: {len(self.labels)} labels, {counts}; digest {self.digest[:12]}",
-            *(f"left out: {path.relative_to(self.path)}: {reason}" for path, reason in self.left_out),
-            *(f"note: {note}" for note in self.notes),
-        ]
+        reasons = defaultdict(list)
+        for name, reason in self.names_left_out():
+            reasons[reason].append(name)
+        lines = [f"{readable(self.path)}: {len(self.labels)} labels, {counts}; digest {self.digest[:12]}"]
+        for reason, names in reasons.items():
+            lines += [f"left out: {name}: {reason}" for name in names[:_SHOWN]]
+            if len(names) > _SHOWN:
+                lines.append(f"left out: {len(names) - _SHOWN} more: {reason}")
+        return lines + [f"note: {note}" for note in self.notes]
+
+    def names_left_out(self) -> list[tuple[str, str]]:
+        """What is not used and why, as it is recorded: paths relative to the folder."""
+        return [(readable(path.relative_to(self.path)), reason) for path, reason in self.left_out]
 
     def paths(self) -> Splits:
         """Which photo is where, as it is recorded: paths relative to the folder, by split and label."""
@@ -88,33 +97,43 @@ class _File:
     sha256: str
 
 
-def open_dataset(path: Path, seed: int = 0) -> DataSet:
-    """Find the photos of a folder; every file is decoded once to know that it is one.
+def open_dataset(path: Path, seed: int = 0, read: Read | None = None) -> DataSet:
+    """Find the photos of a folder; every file is read and decoded once to know that it is one.
 
     :param path: the folder.
     :param seed: decides which photos go to the splits that have to be made; the same photos and seed give the same
         splits, whatever the files are called.
+    :param read: decodes a file, to keep what it shows; see :data:`training.files.Read`.
     :raises TwinlensError: ``invalid_data`` if there is no such folder, or nothing can be learned from it.
     """
-    if not path.is_dir():
-        raise TwinlensError("invalid_data", f"There is no folder {path}. Give a folder with one folder per label.")
+    if not is_folder(path):
+        raise TwinlensError(
+            "invalid_data", f"There is no folder {readable(path)}. Give a folder with one folder per label."
+        )
+    _check_path(path)
     given = _given_splits(path)
-    left_out: list[tuple[Path, str]] = []
+    left_out: LeftOut = []
+    root = frozenset([path.resolve()])
     candidates: list[tuple[Path, str | None, str]] = []
     for folder, split in sorted(given.items()) if given else [(path, None)]:
-        for entry in _visible(folder):
-            if not entry.is_dir():
+        for entry in visible(folder):
+            if not is_folder(entry):
                 left_out.append((entry, "it lies in no label's folder"))
                 continue
-            label = unicodedata.normalize("NFC", entry.name)
-            _check_name(entry)
-            candidates += [(file, split, label) for file in _files(entry)]
+            label = _label(entry)
+            candidates += [(file, split, label) for file in below(entry, left_out, root)]
     if given:
         left_out += [
-            (entry, "it is in none of train/, validation/, test/") for entry in _visible(path) if entry not in given
+            (entry, "it is in none of train/, validation/, test/") for entry in visible(path) if entry not in given
         ]
-    files = _read(path, candidates, left_out)
-    labels = _labels(path, given, files)
+    files = []
+    found = contents([file for file, _, _ in candidates], read)
+    for candidate, content in zip(candidates, found, strict=True):
+        if content.reason:
+            left_out.append((candidate[0], content.reason))
+        else:
+            files.append(_File(*candidate, content.sha256))
+    labels = _labels(path, given, files, left_out)
     if not given or len(set(given.values())) < len(SPLITS):
         files = _complete(files, set(given.values()), seed)
     return _assemble(path, labels, files, sorted(left_out))
@@ -128,6 +147,7 @@ def reopen(run: Path, record: Run, path: Path | None = None) -> DataSet:
     :param path: where the photos are now, if not where they were.
     :raises TwinlensError: ``invalid_data`` if a photo is missing, or the photos are not those of the run.
     """
+    quiet()
     path = path or Path(record.data)
     files = [
         (path / name, split, label)
@@ -135,9 +155,12 @@ def reopen(run: Path, record: Run, path: Path | None = None) -> DataSet:
         for label, names in labels.items()
         for name in names
     ]
+    digests = []
     try:
-        with ThreadPoolExecutor(available_threads()) as pool:
-            digests = list(pool.map(lambda file: hashlib.sha256(file[0].read_bytes()).hexdigest(), files))
+        with ThreadPoolExecutor(available_threads()) as pool, bar(len(files), "Finding photos") as progress:
+            for digest in pool.map(lambda file: hashlib.sha256(file[0].read_bytes()).hexdigest(), files):
+                digests.append(digest)
+                progress.update()
     except OSError as error:
         raise TwinlensError(
             "invalid_data",
@@ -155,24 +178,12 @@ def reopen(run: Path, record: Run, path: Path | None = None) -> DataSet:
     return data
 
 
-def _visible(folder: Path) -> list[Path]:
-    return sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    for entry in _visible(folder):
-        if entry.is_dir():
-            yield from _files(entry)
-        else:
-            yield entry
-
-
 def _given_splits(path: Path) -> dict[Path, str]:
     """The folders that are splits. A folder called ``train`` that holds photos is a label (of trains)."""
     found = {
         entry: _FOLDERS[entry.name.lower()]
-        for entry in _visible(path)
-        if entry.name.lower() in _FOLDERS and entry.is_dir() and any(child.is_dir() for child in _visible(entry))
+        for entry in visible(path)
+        if entry.name.lower() in _FOLDERS and is_folder(entry) and any(is_folder(child) for child in visible(entry))
     }
     for split in SPLITS:
         folders = [str(folder.name) for folder, of in found.items() if of == split]
@@ -186,57 +197,52 @@ def _given_splits(path: Path) -> dict[Path, str]:
     return found
 
 
-def _check_name(folder: Path) -> None:
+def _check_path(path: Path) -> None:
     try:
-        folder.name.encode()
+        str(path.resolve()).encode()
     except UnicodeEncodeError:
         raise TwinlensError(
-            "invalid_data", f"The name of the folder {folder!r} is not UTF-8, so it cannot be a label: rename it."
+            "invalid_data", f"The path {readable(path)} is not UTF-8, so it cannot be recorded: rename it."
         ) from None
 
 
-def _read(path: Path, candidates: list[tuple[Path, str | None, str]], left_out: list[tuple[Path, str]]) -> list[_File]:
-    """Digest and decode every file, in threads; what is no photo goes to ``left_out``."""
-    rules = standard()
-
-    def check(file: Path) -> tuple[str, str]:
-        try:
-            file.relative_to(path).as_posix().encode()
-            data = file.read_bytes()
-            decode(data, rules, LIMITS)
-        except TwinlensError as error:
-            return "", error.detail
-        except UnicodeEncodeError:
-            return "", "its name is not UTF-8"
-        except OSError as error:
-            return "", f"it cannot be read ({error.strerror})"
-        return hashlib.sha256(data).hexdigest(), ""
-
-    files = []
-    with ThreadPoolExecutor(available_threads()) as pool, bar(len(candidates), "Reading photos") as progress:
-        for candidate, (digest, reason) in zip(
-            candidates, pool.map(check, [file for file, _, _ in candidates]), strict=True
-        ):
-            progress.update()
-            if reason:
-                left_out.append((candidate[0], reason))
-            else:
-                files.append(_File(*candidate, digest))
-    return files
+def _label(folder: Path) -> str:
+    """The label of a folder: its name, composed, since some systems write é as two characters."""
+    name = unicodedata.normalize("NFC", folder.name)
+    wrong = {unicodedata.category(character) for character in name} & {"Cc", "Cs"}
+    if wrong:
+        what = "has a control character in it" if "Cc" in wrong else "is not UTF-8"
+        raise TwinlensError(
+            "invalid_data", f"The name of the folder {str(folder)!r} {what}, so it cannot be a label: rename it."
+        )
+    return name
 
 
-def _labels(path: Path, given: dict[Path, str], files: list[_File]) -> list[str]:
+def _labels(path: Path, given: dict[Path, str], files: list[_File], left_out: LeftOut) -> list[str]:
     """The labels that can be learned, after checking that all the others are absent."""
+
+    def holds_none(folder: Path) -> TwinlensError:
+        reason = next(
+            (
+                f" ({readable(file.relative_to(folder))}: {why.rstrip('.')})"
+                for file, why in left_out
+                if folder in file.parents
+            ),
+            "",
+        )
+        return TwinlensError(
+            "invalid_data", f"{folder} holds no photo that can be read{reason}: add photos or remove it."
+        )
+
     learned = {file.label for file in files if file.split in (None, TRAIN)}
     train = next((folder for folder, split in given.items() if split == TRAIN), path)
-    for folder in _visible(train):
-        if folder.is_dir() and unicodedata.normalize("NFC", folder.name) not in learned:
-            raise TwinlensError(
-                "invalid_data", f"The label folder {folder} holds no photo that can be read: add photos or remove it."
-            )
+    folders = [folder for folder in visible(train) if is_folder(folder)]
+    for folder in folders:
+        if _label(folder) not in learned:
+            raise holds_none(folder)
     for folder, split in given.items():
         if not any(file.split == split for file in files):
-            raise TwinlensError("invalid_data", f"{folder} holds no photo that can be read: add photos or remove it.")
+            raise holds_none(folder)
     for file in files:
         if file.label not in learned:
             raise TwinlensError(
@@ -245,10 +251,17 @@ def _labels(path: Path, given: dict[Path, str], files: list[_File]) -> list[str]
                 f"of it to {train}, or remove {file.path.parent}.",
             )
     if len(learned) < 2:
+        hint = ""
+        if folders and sum(is_folder(entry) for entry in visible(folders[0])) > 1:
+            hint = f" If the labels are the folders in {folders[0]}, give that."
+        elif loose := sum(file.parent == train for file, _ in left_out):
+            hint = (
+                f" The {loose} file{'s' * (loose != 1)} that lie{'s' * (loose == 1)} in none must be sorted into them."
+            )
         raise TwinlensError(
             "invalid_data",
             f"{train} has {len(learned)} label{'s' * (len(learned) != 1)} ({', '.join(sorted(learned)) or 'none'}); "
-            "there must be at least 2 folders of photos, one per label.",
+            f"there must be at least 2 folders of photos, one per label.{hint}",
         )
     return sorted(learned)
 
@@ -257,30 +270,41 @@ def _complete(files: list[_File], given: set[str], seed: int) -> list[_File]:
     """Make the splits that are missing from the photos of ``train``, or from all where none was given.
 
     Of each label, a tenth goes to each missing split, at least one photo. The photos' digests decide the order, so
-    the split depends on no file's name.
+    the split depends on no file's name. Files of the same bytes go together, or the network would be measured on
+    what it has learned; they come last, which is to ``train`` where there are others.
     """
     missing = [split for split in (VALIDATION, TEST) if split not in given]
-    by_label = defaultdict(list)
+    by_label: dict[str, dict[str, list[_File]]] = defaultdict(lambda: defaultdict(list))
     for file in files:
         if file.split in (None, TRAIN):
-            by_label[file.label].append(file)
+            by_label[file.label][file.sha256].append(file)
     done = [file for file in files if file.split in (VALIDATION, TEST)]
-    for label, members in by_label.items():
-        if len(members) < len(missing) + 1:
+    for label, copies in by_label.items():
+        count, different = sum(map(len, copies.values())), len(copies)
+        if different < len(missing) + 1:
+            copied = f" ({different} without copies)" if different < count else ""
             raise TwinlensError(
                 "invalid_data",
-                f"The label {label!r} has {len(members)} photo{'s' * (len(members) != 1)}; to split it into train, "
+                f"The label {label!r} has {count} photo{'s' * (count != 1)}{copied}; to split it into train, "
                 f"{' and '.join(missing)} it needs at least {len(missing) + 1}: add some or remove the label.",
             )
-        members.sort(key=lambda file: (hashlib.sha256(f"{seed}/{file.sha256}".encode()).digest(), file.path))
-        take = max(1, round(_HELD_OUT * len(members)))
-        for index, file in enumerate(members):
-            split = missing[index // take] if index < take * len(missing) else TRAIN
-            done.append(_File(file.path, split, file.label, file.sha256))
+        take = max(1, round(_HELD_OUT * count))
+        order = sorted(copies, key=lambda sha256: (len(copies[sha256]) > 1, _drawn(seed, sha256)))
+        for position, split in enumerate(missing):
+            taken, needed_later = 0, len(missing) - position
+            while taken < take and len(order) > needed_later:
+                members = copies[order.pop(0)]
+                taken += len(members)
+                done += [_File(file.path, split, label, file.sha256) for file in members]
+        done += [_File(file.path, TRAIN, label, file.sha256) for sha256 in order for file in copies[sha256]]
     return done
 
 
-def _assemble(path: Path, labels: list[str], files: list[_File], left_out: list[tuple[Path, str]]) -> DataSet:
+def _drawn(seed: int, sha256: str) -> bytes:
+    return hashlib.sha256(f"{seed}/{sha256}".encode()).digest()
+
+
+def _assemble(path: Path, labels: list[str], files: list[_File], left_out: LeftOut) -> DataSet:
     index = {label: position for position, label in enumerate(labels)}
     files = sorted(files, key=lambda file: file.path)
     splits = {
@@ -293,6 +317,10 @@ def _assemble(path: Path, labels: list[str], files: list[_File], left_out: list[
 
 def _notes(labels: list[str], files: list[_File]) -> list[str]:
     notes = []
+    for split in (VALIDATION, TEST):
+        count = sum(file.split == split for file in files)
+        if 0 < count < _FEW:
+            notes.append(f"{split} has only {count} photos: what is measured on so few says little.")
     for split in SPLITS:
         absent = sorted(set(labels) - {file.label for file in files if file.split == split})
         if absent:

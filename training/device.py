@@ -44,14 +44,17 @@ def precision(device: torch.device) -> Precision:
     return "bfloat16" if there.get("avx512_bf16") or there.get("amx_bf16") else "float32"
 
 
-def workers(wanted: int | None, device: torch.device) -> int:
-    """How many processes augment photos: as many as asked for, else one, or with a GPU one a core.
+def workers(wanted: int | None, device: torch.device, held: bool) -> int:
+    """How many processes augment photos: as many as asked for, else one, or one a core where that is too little.
 
-    They are forked, so that they share the photos held in memory; where that is not safe, which is everywhere but
-    on Linux, there are none and the training process augments.
+    One keeps ahead of a network on the CPU, for which a photo is some thirty times the work that it is to augment it;
+    not of a GPU, nor where photos must be decoded first. They are forked, so that they share the photos held in
+    memory; where that is not safe, which is everywhere but on Linux, there are none and the training process augments.
+
+    :param held: whether all photos are held in memory.
     """
     if sys.platform != "linux":
         return 0
     if wanted is not None:
         return wanted
-    return available_threads() if device.type == "cuda" else 1
+    return 1 if held and device.type == "cpu" else available_threads()

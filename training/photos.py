@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import torch
@@ -14,57 +17,117 @@ from PIL import Image
 from torch.utils.data import Dataset
 from torchvision.transforms import v2
 
-from training.data import LIMITS, Sample
+from training.data import TRAIN, DataSet, Sample, open_dataset
+from training.files import decode_in_turn
 from training.progress import bar
 from training.rules import Preprocessing, standard
 from twinlens.contract import Rules
-from twinlens.decode import decode
 from twinlens.inference import available_threads
-from twinlens.preprocess import load
+from twinlens.preprocess import prepare
 
 Pixels = NDArray[np.uint8]
 
+# Of a photo longer than this times its shorter edge, the crops of training and the served one show the centre alone.
+_LONGEST: Final = 4
+# What `reduced` leaves of a JPEG before the resize: unlike the served photo, it need not be the page's to the bit.
+_DCT_HEADROOM: Final = 2.0
+
+
+class Held:
+    """Photos in memory by their paths, as far as they fit.
+
+    :param budget: bytes of pixels.
+    """
+
+    def __init__(self, budget: int) -> None:
+        self._left = budget
+        self._lock = threading.Lock()
+        self._pixels: dict[Path, Pixels] = {}
+        self.full = budget <= 0
+        """Whether a photo did not fit, so that offering more is hardly worth reading them."""
+
+    def put(self, path: Path, pixels: Pixels) -> None:
+        """Hold a photo, if it fits; may be called from several threads."""
+        with self._lock:
+            if pixels.nbytes > self._left:
+                self.full = True
+            else:
+                self._left -= pixels.nbytes
+                self._pixels[path] = pixels
+
+    def get(self, path: Path) -> Pixels | None:
+        """A photo, if it is held."""
+        return self._pixels.get(path)
+
+    def keep_only(self, paths: Collection[Path]) -> None:
+        """Drop all others, which makes room for more."""
+        for path in self._pixels.keys() - set(paths):
+            self._left += self._pixels.pop(path).nbytes
+            self.full = False
+
 
 class Photos(Sequence[Pixels]):
-    """Decoded photos, the first ones that fit a budget held in memory.
+    """Decoded photos, as many held in memory as fit.
 
     :param samples: the photos.
     :param read: gives a file's pixels; called from several threads.
-    :param budget: bytes that may be held; what does not fit is read again every time.
+    :param budget: bytes that may be held, or what is held already with what is left of its budget; what does not fit
+        is read again every time.
     :param what: what the progress bar says.
     """
 
     def __init__(
-        self, samples: Sequence[Sample], read: Callable[[Path], Pixels], budget: int = 0, what: str = "Decoding photos"
+        self,
+        samples: Sequence[Sample],
+        read: Callable[[Path], Pixels],
+        budget: int | Held = 0,
+        what: str = "Decoding photos",
     ) -> None:
         self.samples = samples
         self._read = read
-        self._held: list[Pixels | None] = [None] * len(samples)
-        if budget > 0:
-            self._fill(budget, what)
+        self._held = budget if isinstance(budget, Held) else Held(budget)
+        self._held.keep_only([sample.path for sample in samples])
+        missing = [sample.path for sample in samples if self._held.get(sample.path) is None]
+        if missing and not self._held.full:
+            self._fill(missing, what)
 
-    def _fill(self, budget: int, what: str) -> None:
-        left, lock = budget, threading.Lock()
+    def _fill(self, missing: Sequence[Path], what: str) -> None:
+        def hold(path: Path) -> None:
+            if not self._held.full:
+                self._held.put(path, self._read(path))
 
-        def hold(index: int) -> None:
-            nonlocal left
-            if left > 0:
-                pixels = self._read(self.samples[index].path)
-                with lock:
-                    left -= pixels.nbytes
-                    if left >= 0:
-                        self._held[index] = pixels
-
-        with ThreadPoolExecutor(available_threads()) as pool, bar(len(self.samples), what) as progress:
-            for _ in pool.map(hold, range(len(self.samples))):
+        with ThreadPoolExecutor(available_threads()) as pool, bar(len(missing), what) as progress:
+            for _ in pool.map(hold, missing):
                 progress.update()
+
+    @property
+    def held(self) -> int:
+        """How many are held in memory."""
+        return sum(self._held.get(sample.path) is not None for sample in self.samples)
 
     def __len__(self) -> int:
         return len(self.samples)
 
     def __getitem__(self, index: int) -> Pixels:  # type: ignore[override]
-        held = self._held[index]
-        return self._read(self.samples[index].path) if held is None else held
+        path = self.samples[index].path
+        held = self._held.get(path)
+        return self._read(path) if held is None else held
+
+
+def open_reduced(path: Path, seed: int, shorter_edge: int, budget: int) -> tuple[DataSet, Photos]:
+    """Find the photos of a folder and hold those to learn from, reading and decoding every file once.
+
+    :param path: the folder.
+    :param seed: as for :func:`training.data.open_dataset`.
+    :param shorter_edge: as for :func:`reduced`.
+    :param budget: bytes that may be held.
+    :return: the data set, and the photos of its ``train`` split.
+    :raises TwinlensError: as :func:`training.data.open_dataset` does.
+    """
+    held = Held(budget)
+    data = open_dataset(path, seed, lambda file, content: held.put(file, reduced(content, shorter_edge)))
+    train = data.splits[TRAIN]
+    return data, Photos(train, lambda file: reduced(file.read_bytes(), shorter_edge), held, "Decoding (train)")
 
 
 def served(rules: Rules) -> Callable[[Path], Pixels]:
@@ -72,24 +135,35 @@ def served(rules: Rules) -> Callable[[Path], Pixels]:
 
     :param rules: a contract, or the rules of a run.
     """
-    return lambda path: load(path.read_bytes(), rules, LIMITS)
+    return lambda path: prepare(decode_in_turn(path.read_bytes(), rules), rules)
 
 
-def reduced(shorter_edge: int) -> Callable[[Path], Pixels]:
-    """A reader that gives whole photos, reduced so that the shorter edge has at most so many pixels.
+def reduced(data: bytes, shorter_edge: int) -> Pixels:
+    """A photo to cut crops from: whole, but for the ends of a very long one, and small enough to be held.
 
-    :return: a function from a path to uint8 (height, width, 3), RGB.
+    :param data: the bytes of the file.
+    :param shorter_edge: how many pixels it has at most.
+    :return: uint8 (height, width, 3), RGB.
+    :raises TwinlensError: as :func:`twinlens.decode.decode` does.
     """
-    rules: Preprocessing = standard(shorter_edge, shorter_edge)
+    image = decode_in_turn(data, _reducing(shorter_edge)).image
+    width, height = (min(edge, _LONGEST * min(image.size)) for edge in image.size)
+    left, top = (image.width - width) // 2, (image.height - height) // 2
+    scale = min(shorter_edge / min(width, height), 1.0)
+    # The gap lets Pillow average whole blocks of a very large photo before it resizes.
+    small = image.resize(
+        (round(width * scale), round(height * scale)),
+        Image.Resampling.BILINEAR,
+        box=(left, top, left + width, top + height),
+        reducing_gap=3.0,
+    )
+    return np.asarray(small)
 
-    def read(path: Path) -> Pixels:
-        image = decode(path.read_bytes(), rules, LIMITS).image
-        scale = shorter_edge / min(image.size)
-        if scale < 1:
-            image = image.resize((round(image.width * scale), round(image.height * scale)), Image.Resampling.BILINEAR)
-        return np.asarray(image)
 
-    return read
+@cache
+def _reducing(shorter_edge: int) -> Preprocessing:
+    rules = standard(shorter_edge, shorter_edge)
+    return replace(rules, decode=rules.decode.model_copy(update={"jpeg_dct_headroom": _DCT_HEADROOM}))
 
 
 class Augmented(Dataset[tuple[torch.Tensor, int]]):

@@ -27,10 +27,10 @@ from torchvision.transforms import v2
 from training import checkpoint, networks
 from training import device as devices
 from training.curves import CURVES, draw
-from training.data import TRAIN, VALIDATION, DataSet, open_dataset
+from training.data import VALIDATION, DataSet
 from training.distributed import ALONE, Group, PartSampler
 from training.evaluate import evaluate_logits, predictor, run_photos
-from training.photos import Augmented, Photos, derive_seed, reduced, served
+from training.photos import Augmented, Photos, derive_seed, open_reduced, served
 from training.progress import bar, say
 from training.rules import IMAGENET_MEAN, IMAGENET_STD, preprocessing
 from training.run import Epoch, Run, git_commit, save, save_splits, to_resume, versions
@@ -98,7 +98,9 @@ def train(arguments: Arguments, group: Group = ALONE) -> Run:
     networks.check(arguments.arch, arguments.init)  # before photos are read, which can take minutes
 
     # Photos: found and checked, then held in memory, those for validation as the server will show them.
-    data = open_dataset(arguments.data, arguments.seed)
+    budget = (arguments.memory_mib << 20) // group.local_size
+    held_edge = round(arguments.train_size * _HELD_SCALE)
+    data, photos = open_reduced(arguments.data, arguments.seed, held_edge, budget - budget // 4)
     for line in data.describe():
         say(line)
     record = going_on or _new_record(arguments, data, device, group)
@@ -107,10 +109,12 @@ def train(arguments: Arguments, group: Group = ALONE) -> Run:
             "invalid_data", f"{arguments.data} has changed since {arguments.out} was begun. Give another --out."
         )
     rules = preprocessing(record)
-    budget = (arguments.memory_mib << 20) // group.local_size
     validation = Photos(data.splits[VALIDATION], served(rules), budget // 4, "Decoding (validation)")
-    held_edge = round(arguments.train_size * _HELD_SCALE)
-    photos = Photos(data.splits[TRAIN], reduced(held_edge), budget - budget // 4, "Decoding (train)")
+    if photos.held < len(photos):
+        say(
+            f"{photos.held} of {len(photos)} photos to learn from fit --memory-mib {arguments.memory_mib}; the others "
+            "are decoded anew in every epoch, which takes longer."
+        )
     augment = v2.Compose(
         [
             v2.RandomResizedCrop(arguments.train_size, scale=(arguments.crop_area, 1.0)),
@@ -146,7 +150,7 @@ def train(arguments: Arguments, group: Group = ALONE) -> Run:
     while record.finished is None:
         number = len(record.epochs) + 1
         _reseed(arguments.seed, number, group.rank)
-        workers = devices.workers(arguments.workers, device)
+        workers = devices.workers(arguments.workers, device, photos.held == len(photos))
         loader = DataLoader(
             Augmented(photos, augment, arguments.seed, number),
             part,
@@ -316,7 +320,7 @@ def _new_record(arguments: Arguments, data: DataSet, device: torch.device, group
         data=str(arguments.data.resolve()),
         data_digest=data.digest,
         counts=data.counts,
-        left_out=[(path.relative_to(data.path).as_posix(), reason) for path, reason in data.left_out],
+        left_out=data.names_left_out(),
         shorter_edge=arguments.shorter_edge or arguments.image_size,
         crop=arguments.image_size,
         mean=IMAGENET_MEAN,

@@ -56,7 +56,7 @@ def add_parser(commands: Any) -> None:
         "--workers",
         type=whole(0),
         default=argparse.SUPPRESS,
-        help="processes that augment (default: one; with a GPU as many as there are cores)",
+        help="processes that augment (default: one; with a GPU or too little memory as many as there are cores)",
     )
     add("--memory-mib", type=whole(0), default=default["memory_mib"], help="most memory for decoded photos, in MiB")
     add("--resume", action="store_true", help="go on where the run in --out stopped")

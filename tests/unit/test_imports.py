@@ -17,15 +17,15 @@ ALLOWED = {
     "service": {"twinlens"},
     "training": {"training", "twinlens", "browser"},
     "browser": {"browser", "twinlens"},
-    "benchmarks": {"benchmarks", "twinlens"},
+    "benchmarks": {"benchmarks", "training", "twinlens"},
     "parity": {"parity", "benchmarks", "browser", "twinlens"},
     "web": {"twinlens"},  # its golden files are made by the reference
     "loadtest": {"loadtest", "benchmarks", "browser", "twinlens.contract"},
 }
 # Who may import what is heavy, or is not in the serving environment. Tests may import anything.
 ONLY_IN = {
-    "torch": {"training"},
-    "torchvision": {"training"},
+    "torch": {"training", "benchmarks"},
+    "torchvision": {"training", "benchmarks"},
     "onnx": {"training"},
     "onnxscript": {"training"},
     "tensorflow": set[str](),

@@ -40,7 +40,10 @@ def test_an_old_gpu_takes_float16(monkeypatch: pytest.MonkeyPatch, supported: bo
 def test_workers_are_forked_on_linux_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(device, "available_threads", lambda: 12)
     monkeypatch.setattr("sys.platform", "linux")
-    wanted = [(None, "cpu"), (None, "cuda"), (0, "cuda"), (3, "cpu")]
-    assert [device.workers(count, torch.device(name)) for count, name in wanted] == [1, 12, 0, 3]
+    cpu, cuda = torch.device("cpu"), torch.device("cuda")
+    assert device.workers(None, cpu, held=True) == 1
+    assert device.workers(None, cpu, held=False) == 12
+    assert device.workers(None, cuda, held=True) == 12
+    assert [device.workers(count, cpu, held=False) for count in (0, 3)] == [0, 3]
     monkeypatch.setattr("sys.platform", "darwin")
-    assert device.workers(3, torch.device("cpu")) == 0
+    assert device.workers(3, cpu, held=True) == 0

@@ -6,9 +6,12 @@ import torch
 from PIL import Image
 from torchvision.transforms import v2
 
+from tests.images import encoded
 from tests.unit.training.pictures import label_folders, picture
-from training.data import LIMITS, Sample, open_dataset
-from training.photos import Augmented, Photos, derive_seed, reduced, served
+from training import photos as photos_module
+from training.data import Sample, open_dataset
+from training.files import LIMITS
+from training.photos import Augmented, Held, Photos, derive_seed, open_reduced, reduced, served
 from training.rules import standard
 from twinlens.preprocess import load
 
@@ -20,21 +23,52 @@ def samples(tmp_path: Path) -> list[Sample]:
     return open_dataset(label_folders(tmp_path, count=5)).splits["train"]
 
 
+def small(path: Path) -> np.ndarray:
+    return reduced(path.read_bytes(), 20)
+
+
+def whole(path: Path) -> np.ndarray:
+    return reduced(path.read_bytes(), 40)
+
+
 @pytest.mark.parametrize("held", [0, 4, 9])
 def test_photos_are_the_same_however_many_are_held(samples: list[Sample], held: int) -> None:
     reads: list[Path] = []
-    read = reduced(20)
 
     def counted(path: Path) -> np.ndarray:
         reads.append(path)
-        return read(path)
+        return small(path)
 
-    size = read(samples[0].path).nbytes
-    photos = Photos(samples, counted, budget=held * size)
+    photos = Photos(samples, counted, budget=held * small(samples[0].path).nbytes)
+    assert photos.held == held
     reads.clear()
     for sample, pixels in zip(samples, photos, strict=True):
-        np.testing.assert_array_equal(pixels, read(sample.path))
+        np.testing.assert_array_equal(pixels, small(sample.path))
     assert len(reads) == len(samples) - held
+
+
+def test_what_is_held_already_is_not_read_and_what_is_not_wanted_makes_room(samples: list[Sample]) -> None:
+    pixels = small(samples[0].path)
+    held = Held(3 * pixels.nbytes)
+    for path in (samples[0].path, Path("one"), Path("two"), Path("too many")):
+        held.put(path, pixels)
+    assert held.full and held.get(Path("too many")) is None
+    reads: list[Path] = []
+    photos = Photos(samples[:2], lambda path: reads.append(path) or pixels, held)
+    assert reads == [samples[1].path]
+    assert photos.held == 2 and held.get(Path("one")) is None and not held.full
+
+
+def test_every_file_is_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    label_folders(tmp_path, count=10)
+    decoded: list[bytes] = []
+    monkeypatch.setattr(photos_module, "reduced", lambda data, edge: decoded.append(data) or reduced(data, edge))
+    data, photos = open_reduced(tmp_path, 0, 20, 1 << 20)
+    for index, sample in enumerate(data.splits["train"]):
+        np.testing.assert_array_equal(photos[index], small(sample.path))
+    assert sorted(decoded) == sorted(path.read_bytes() for path in tmp_path.rglob("*.png"))
+    assert data == open_dataset(tmp_path)
+    assert (photos.held, len(photos)) == (24, 24)
 
 
 def test_the_served_photo_is_what_the_server_prepares(samples: list[Sample]) -> None:
@@ -44,20 +78,43 @@ def test_the_served_photo_is_what_the_server_prepares(samples: list[Sample]) -> 
     np.testing.assert_array_equal(pixels, load(samples[0].path.read_bytes(), rules, LIMITS))
 
 
-def test_photos_are_reduced_whole_and_never_enlarged(tmp_path: Path) -> None:
-    picture((200, 0, 0), 1, size=(120, 90)).save(tmp_path / "wide.png")
-    assert reduced(30)(tmp_path / "wide.png").shape == (30, 40, 3)
-    assert reduced(100)(tmp_path / "wide.png").shape == (90, 120, 3)
-    picture((200, 0, 0), 1, size=(2000, 1500)).save(tmp_path / "large.jpg", quality=95)
-    from_scaled = reduced(30)(tmp_path / "large.jpg").astype(int)
-    with Image.open(tmp_path / "large.jpg") as image:
-        whole = np.asarray(image.resize((40, 30), Image.Resampling.BILINEAR)).astype(int)
-    assert from_scaled.shape == whole.shape
-    assert np.abs(from_scaled - whole).mean() < 2
+def test_photos_are_reduced_whole_and_never_enlarged() -> None:
+    wide = encoded(picture((200, 0, 0), 1, size=(120, 90)), "PNG")
+    assert reduced(wide, 30).shape == (30, 40, 3)
+    assert reduced(wide, 100).shape == (90, 120, 3)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_a_large_photo_is_reduced_with_little_loss(kind: str) -> None:
+    photo = picture((200, 0, 0), 1, size=(2000, 1500))
+    exactly = np.asarray(photo.resize((40, 30), Image.Resampling.BILINEAR)).astype(int)
+    found = reduced(encoded(photo, kind, quality=95), 30).astype(int)
+    assert found.shape == exactly.shape
+    assert np.abs(found - exactly).mean() < 2
+
+
+@pytest.mark.parametrize("size", [(900, 3), (3, 900), (400, 70)])
+def test_of_a_very_long_photo_the_middle_is_kept(size: tuple[int, int]) -> None:
+    photo = picture((200, 0, 0), 1, size)
+    found = reduced(encoded(photo, "PNG"), 100)
+    width, height = (min(edge, 4 * min(size)) for edge in size)
+    left, top = (size[0] - width) // 2, (size[1] - height) // 2
+    middle = np.asarray(photo.crop((left, top, left + width, top + height)))
+    np.testing.assert_array_equal(found, middle)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 700), (700, 1), (2, 3)])
+def test_the_smallest_photos_can_be_learned_from_and_served(tmp_path: Path, size: tuple[int, int]) -> None:
+    path = tmp_path / "tiny.png"
+    Image.new("RGB", size, (10, 200, 30)).save(path)
+    pixels, _ = Augmented(Photos([Sample(path, 0)], whole), v2.RandomResizedCrop(24), seed=0, epoch=1)[0]
+    assert pixels.shape == (24, 24, 3)
+    assert (pixels == torch.tensor([10, 200, 30], dtype=torch.uint8)).all()
+    assert served(standard(32, 32))(path).shape == (32, 32, 3)
 
 
 def test_augmentation_hangs_on_seed_epoch_and_photo_alone(samples: list[Sample]) -> None:
-    photos = Photos(samples, reduced(40), budget=1 << 20)
+    photos = Photos(samples, whole, budget=1 << 20)
     view = Augmented(photos, AUGMENT, seed=1, epoch=1)
     torch.manual_seed(7)
     forward = [view[index][0] for index in range(len(view))]
@@ -75,7 +132,7 @@ def test_augmentation_hangs_on_seed_epoch_and_photo_alone(samples: list[Sample])
 
 
 def test_worker_processes_augment_as_the_process_itself(samples: list[Sample]) -> None:
-    view = Augmented(Photos(samples, reduced(40), budget=1 << 20), AUGMENT, seed=1, epoch=1)
+    view = Augmented(Photos(samples, whole, budget=1 << 20), AUGMENT, seed=1, epoch=1)
     loaders = [
         torch.utils.data.DataLoader(view, 4),
         torch.utils.data.DataLoader(view, 4, num_workers=2, multiprocessing_context="fork"),
