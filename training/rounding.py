@@ -178,6 +178,8 @@ def _chunks(rows: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
 
 def _factorised(rows: NDArray[np.float32]) -> Integers | None:
     """Each row by its greatest common divisor: int8 (rows, columns) and float32 (rows,)."""
+    if not np.isfinite(rows).all():
+        return None
     fractions, exponents = np.frexp(rows.astype(np.float64))
     mantissas = np.ldexp(fractions, 24).astype(np.int64)
     # The place of the lowest bit that is set, counted from that of 1.

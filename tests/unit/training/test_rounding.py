@@ -81,6 +81,7 @@ def test_channels_may_lie_along_any_axes(axes: tuple[int, ...]) -> None:
         KERNELS["linear"].numpy(),
         np.array([[1, 255], [1, 2]], np.float32),  # too many steps of the common divisor
         np.array([[1, 1e-30], [1, 2]], np.float32),
+        np.array([[-np.inf, 1], [1, 2]], np.float32),
         np.array([[-0.0, 1], [1, 2]], np.float32),  # no integer is a negative zero
         np.array([[3.5], [4.5]], np.float32),  # a number for each channel, which needs no integer
     ],
