@@ -49,8 +49,8 @@ DEFINITIONS: Final = {
     "ms": "median milliseconds of one image on the wasm backend with SIMD and one thread, the routes in turns; "
     "quartiles beside it",
     "NAME_error": "the largest error of the direct writer's graph model over wasm, webgl and cpu",
-    "networks_passed": "networks whose graph model by the direct writer answers on wasm, webgl and cpu with an error of at "
-    f"most {TOLERANCE:g} on each",
+    "networks_passed": "networks whose graph model by the direct writer answers on wasm, webgl and cpu, each with an "
+    f"error of at most {TOLERANCE:g}",
     "speed_ratio_NAME": "the official route's ms over the direct writer's, where the official route runs on wasm",
 }
 _OPERATION: Final = re.compile(r"\((\w+)\) cannot be written")

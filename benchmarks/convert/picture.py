@@ -9,6 +9,7 @@ from typing import Any, Final
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
+from matplotlib.ticker import LogFormatter
 
 from benchmarks.convert.row import ROUTES, TOLERANCE
 from browser.tfjs import BACKENDS
@@ -30,9 +31,8 @@ def draw(rows: Sequence[dict[str, Any]]) -> bytes:
     _states(states, rows)
     _dots(seconds, rows, "seconds")
     _dots(speed, rows, "ms")
-    states.set_yticks(range(len(rows)), [f"{row['network']}  {row['millions']:.1f}" for row in rows], fontsize=8)
+    states.set_yticks(range(len(rows)), [f"{row['network']} ({row['millions']:.1f} M)" for row in rows], fontsize=8)
     states.set_ylim(len(rows) - 0.5, -0.5)
-    states.set_ylabel("network, millions of weights", fontsize=9)
     seconds.set_title("Seconds to convert", fontsize=10)
     speed.set_title("Milliseconds per image, wasm, one thread", fontsize=10)
     figure.legend(
@@ -86,7 +86,8 @@ def _dots(axes: Axes, rows: Sequence[dict[str, Any]], key: str) -> None:
         known = {y: row[route][key] for y, row in enumerate(rows) if row[route][key] is not None}
         axes.scatter(list(known.values()), list(known), s=18, color=_COLOURS[route], zorder=2)
     axes.set_xscale("log")
-    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_major_formatter(LogFormatter())
+    axes.xaxis.set_minor_formatter(LogFormatter(minor_thresholds=(1, 0.4)))
     axes.grid(axis="x", alpha=0.3)
     axes.tick_params(axis="y", length=0, labelleft=False)
-    axes.tick_params(axis="x", labelsize=8)
+    axes.tick_params(axis="x", which="both", labelsize=8)

@@ -25,7 +25,7 @@ OFFICIAL: Final = "official"
 GRAPH: Final = "model.onnx"
 PIXELS: Final = "pixels.npy"
 LOGITS: Final = "logits.npy"
-_ROUNDS: Final = 5
+_ROUNDS: Final = 7
 _ROUND_MS: Final = 1000
 _MOST_REPEATS: Final = 10
 

@@ -28,7 +28,8 @@ _REPLACEMENTS: Final = "replacements.json"
 _CALIBRATION: Final = "calibration_image_sample_data_20x128x128x3_float32.npy"
 _CALIBRATION_SHAPE: Final = (20, 128, 128, 3)
 _COLOUR: Final = re.compile(r"\x1b\[[0-9;]*m")
-_ERROR: Final = re.compile(r"(?:[\w.]*(?:Error|Exception)\b|ERROR): ?(.*)")
+_RAISED: Final = re.compile(r"[\w.]*(?:Error|Exception|Interrupt|Exit)\b(?:: |$)")
+_LOGGED: Final = re.compile(r"ERROR: (?!The trace log)")
 _NODE: Final = re.compile(r"onnx_op_name: (\S+)")
 _SHOWN: Final = 400
 
@@ -55,7 +56,6 @@ def convert(model: onnx.ModelProto, environment: Environment) -> dict[str, bytes
                 *("onnx2tf", "-i", "model.onnx", "-o", _SAVED_MODEL, "-v", "warn"),
                 *("-kat", image.name),  # the input is NHWC already
                 "-dgc",  # TensorFlow.js convolutions have no groups
-                "-nuo",  # no onnxsim, whose wheels are not for every Python; the graph has been folded already
                 *("-prf", _REPLACEMENTS),
             ],
             folder,
@@ -102,12 +102,14 @@ def _run(command: list[str], folder: Path, environment: Environment, *, made: st
 
 
 def complaint(output: str, status: int) -> str:
-    """What a program ended with, on one line: the last error in its output and the line of details below it."""
+    """What a program ended with, on one line: the last exception and the line of details below it, or an error."""
     lines = [line.strip() for line in _COLOUR.sub("", output).splitlines() if line.strip()]
-    for number in range(len(lines) - 1, -1, -1):
-        if _ERROR.match(lines[number]):
-            text = " ".join(lines[number : number + 2])
-            break
+    raised = [number for number, line in enumerate(lines) if _RAISED.match(line)]
+    logged = [line for line in lines if _LOGGED.match(line)]
+    if raised:
+        text = " ".join(lines[raised[-1] : raised[-1] + 2])
+    elif logged:
+        text = logged[0]
     else:
         text = f"it ended with status {status}" + (f" after saying: {lines[-1]}" if lines else "")
     return (text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…").rstrip(".") + "."
