@@ -78,14 +78,18 @@ def _inputs(document: dict[str, Any], nodes: list[dict[str, Any]], model: onnx.M
 
 
 def _outputs(document: dict[str, Any], names: list[str]) -> dict[str, Any]:
-    found = document["signature"]["outputs"]
-    # tf.saved_model numbers the outputs of a model in the order that onnx2tf gave it, which is that of ONNX.
-    keys = {name: name if name in found else f"output_{number}" for number, name in enumerate(names)}
-    if set(keys.values()) != set(found):
+    """The outputs by the ONNX model's names.
+
+    TensorFlow returns the results of a function through nodes ``Identity``, ``Identity_1``, .. in the order that
+    onnx2tf gave them, which is that of ONNX. The keys of the signature say the same, but not where two are one tensor.
+    """
+    found = {tensor["name"].partition(":")[0]: tensor for tensor in document["signature"]["outputs"].values()}
+    nodes = [f"Identity_{number}" if number else "Identity" for number in range(len(names))]
+    if set(nodes) != set(found):
         raise TwinlensError(
-            "export_mismatch", f"The converted graph has the outputs {', '.join(found)} instead of {', '.join(names)}."
+            "export_mismatch", f"The converted graph has the outputs {', '.join(found)} instead of {', '.join(nodes)}."
         )
-    return {name: found[key] for name, key in keys.items()}
+    return {name: found[node] for name, node in zip(names, nodes, strict=True)}
 
 
 def _read(document: dict[str, Any], files: Mapping[str, bytes]) -> Iterator[tuple[str, NDArray[Any]]]:

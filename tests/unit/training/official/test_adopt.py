@@ -40,6 +40,23 @@ def test_outputs_have_the_names_and_the_order_of_the_onnx_model() -> None:
     assert list(signature["outputs"]) == ["logits", "embedding", "features"]
 
 
+def test_outputs_that_are_one_tensor_are_still_told_apart() -> None:
+    # What tensorflowjs_converter writes for a network whose logits are its embedding.
+    signature = json.loads(files()["model.json"])["signature"]
+    outputs = signature["outputs"]
+    signature["outputs"] = {
+        "output_2": outputs["output_2"],
+        "Identity:0": outputs["output_0"],
+        "Identity_1:0": outputs["output_1"],
+    }
+    adopted = json.loads(adopt(changed(signature=signature), onnx_model())["model.json"])
+    assert [tensor["name"] for tensor in adopted["signature"]["outputs"].values()] == [
+        "Identity:0",
+        "Identity_1:0",
+        "Identity_2:0",
+    ]
+
+
 def test_the_input_is_int32_everywhere() -> None:
     document = json.loads(adopt(files(), onnx_model())["model.json"])
     nodes = {node["name"]: node for node in document["modelTopology"]["node"]}
@@ -101,8 +118,8 @@ def test_shards_are_small_and_named_by_content(monkeypatch: pytest.MonkeyPatch) 
     [
         ({"signature": {"inputs": {}, "outputs": {}}}, "has 0 inputs instead of one"),
         (
-            {"signature": {"inputs": {"image": {"name": "image:0"}}, "outputs": {"output_0": {}, "output_1": {}}}},
-            "has the outputs output_0, output_1 instead of logits, embedding, features",
+            {"signature": {"inputs": {"image": {"name": "image:0"}}, "outputs": {"output_0": {"name": "Identity:0"}}}},
+            "has the outputs Identity instead of Identity, Identity_1, Identity_2",
         ),
         (
             {"weightsManifest": [{"paths": [], "weights": [{"name": "w", "shape": [1], "dtype": "string"}]}]},
