@@ -14,11 +14,11 @@ export PYTHON
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo page setup node chromium lint format test test-heavy test-all parity parity-dct bench-train readme lock clean
+.PHONY: help demo page setup node chromium lint format test test-heavy test-all parity parity-dct bench-train bench-convert readme lock clean
 .NOTPARALLEL:
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: .venv/.serve web/dist/index.html ## Serve the shipped model and the page (PORT=3000)
 	@echo "Open http://127.0.0.1:$(PORT) once the server says that it is ready; Ctrl-C ends it."
@@ -56,6 +56,9 @@ parity-dct: .venv/.dev ## Measure what decoding large JPEGs scaled costs and sav
 bench-train: .venv/.dev ## Measure training against its network alone: make bench-train [ARGS=...]
 	$(BIN)/python -m benchmarks.train $(ARGS)
 
+bench-convert: setup ## Measure both routes to TensorFlow.js over torchvision's networks (ARGS="--only a,b")
+	$(BIN)/python -m benchmarks.convert $(ARGS)
+
 readme: .venv/.dev ## Write the generated tables of README.md anew
 	$(BIN)/python -m benchmarks.readme
 
@@ -68,6 +71,7 @@ lock: .venv/.dev ## Write the pinned requirements anew from requirements/*.in (A
 	$(call lock,train,-c requirements/serve.txt)
 	$(call lock,dev,-c requirements/train.txt)
 	$(call lock,node,)
+	$(call lock,convert,)
 
 clean: ## Remove the virtual environment and everything built or installed
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache build *.egg-info web/dist web/node_modules

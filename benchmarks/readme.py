@@ -2,7 +2,7 @@
 
 ``<!-- results:NAME:begin -->`` .. ``<!-- results:NAME:end -->`` holds the goals of ``docs/results/NAME.json``;
 ``<!-- settings:begin -->`` .. ``<!-- settings:end -->`` holds the table of settings, ``<!-- model:begin -->`` .. the
-accuracy of the shipped model.
+accuracy of the shipped model; ``<!-- conversion:begin -->`` .. the networks of ``docs/results/convert.json``.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
+from benchmarks.convert.table import conversion_table
 from benchmarks.results import RESULTS, ROOT
 from twinlens.errors import TwinlensError
 from twinlens.settings import table
@@ -23,11 +24,11 @@ from twinlens.store import open_current, write_atomically
 README: Final = ROOT / "README.md"
 
 _BLOCK: Final = re.compile(
-    r"(?P<begin><!-- (?P<name>settings|model|results:[a-z0-9-]+):begin -->\n)(?P<body>.*?)"
+    r"(?P<begin><!-- (?P<name>settings|model|conversion|results:[a-z0-9-]+):begin -->\n)(?P<body>.*?)"
     r"(?P<end><!-- (?P=name):end -->)",
     re.DOTALL,
 )
-_MARK: Final = re.compile(r"<!-- (?:settings|model|results:[^ ]*?):(?:begin|end) -->")
+_MARK: Final = re.compile(r"<!-- (?:settings|model|conversion|results:[^ ]*?):(?:begin|end) -->")
 
 
 def filled(text: str, results: Path) -> str:
@@ -45,6 +46,8 @@ def filled(text: str, results: Path) -> str:
             content = table()
         elif name == "model":
             content = accuracy_table(ROOT / "bentos" / "clothing")
+        elif name == "conversion":
+            content = conversion_table(results / "convert.json")
         else:
             content = goals_table(results / f"{name.removeprefix('results:')}.json")
         return f"{match['begin']}{content}\n{match['end']}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
@@ -106,7 +106,7 @@ def run_graph_model(
 
 @contextmanager
 def _empty_page(browser: Browser, model: Path) -> Iterator[Page]:
-    _require(_BUNDLES)
+    require_tfjs()
     scripts = "".join(f'<script src="/tfjs/{bundle}"></script>' for bundle in _BUNDLES)
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "index.html").write_text(f"<!doctype html><title>TensorFlow.js</title>{scripts}", encoding="utf-8")
@@ -117,8 +117,12 @@ def _empty_page(browser: Browser, model: Path) -> Iterator[Page]:
             yield page
 
 
-def _require(bundles: Sequence[str]) -> None:
-    for bundle in bundles:
+def require_tfjs() -> None:
+    """See that TensorFlow.js is installed.
+
+    :raises TwinlensError: ``missing_requirement`` if it is not, with the command that installs it.
+    """
+    for bundle in _BUNDLES:
         if not (_PACKAGES / bundle).is_file():
             raise TwinlensError(
                 "missing_requirement", f"{_PACKAGES / bundle} is not there. Run `make setup`, or `npm ci` in web/."

@@ -26,6 +26,10 @@ from training.data import TEST, VALIDATION, DataSet, reopen
 from training.deploy import Deployed, deploy
 from training.evaluate import MEASUREMENTS, append_measurement, evaluate_logits, measurements, run_network
 from training.measure import CARD
+from training.official.adopt import weight_names
+from training.official.check import check, require_browser
+from training.official.environment import Environment, prepare
+from training.official.route import convert
 from training.onnx_graph import INPUT, OUTPUTS, encode, to_onnx
 from training.progress import say
 from training.rounding import WEIGHTS
@@ -53,6 +57,8 @@ EVALUATION: Final = "evaluation.json"
 LABELS: Final = "labels.json"
 ABOUT: Final = "about.md"
 TOLERANCE: Final = 1e-4
+DIRECT: Final = "direct"
+TENSORFLOWJS: Final = "tensorflowjs"
 _SCORE_TOLERANCE_LOSSY: Final = 0.02
 _UNNAMED: Final = "unnamed"
 
@@ -64,6 +70,19 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="MODELS/NAME", help="folder of the model's versions")
     parser.add_argument("--data", type=Path, help="folder of the photos, if not where the run read them")
     parser.add_argument("--weights", choices=WEIGHTS, default="float16", help="what weights are rounded to (float16)")
+    parser.add_argument(
+        "--via",
+        choices=(DIRECT, TENSORFLOWJS),
+        default=DIRECT,
+        help="how the graph of the page is written: directly, or with onnx2tf and TensorFlow's own converter, which "
+        "know more operations and need 3 GB of packages, fetched once (direct)",
+    )
+    parser.add_argument(
+        "--cache",
+        type=Path,
+        metavar="FOLDER",
+        help="where --via tensorflowjs keeps its environment (default: twinlens in $XDG_CACHE_HOME or ~/.cache)",
+    )
     parser.add_argument("--version", help="name of the version (default: the date and the contract's digest)")
     parser.add_argument(
         "--labels",
@@ -86,6 +105,8 @@ def _run(options: argparse.Namespace) -> None:
         options.out,
         data=options.data,
         weights=options.weights,
+        via=options.via,
+        cache=options.cache,
         version=options.version,
         labels=options.labels,
         about=options.about,
@@ -100,6 +121,8 @@ def export(
     *,
     data: Path | None = None,
     weights: str = "float16",
+    via: str = DIRECT,
+    cache: Path | None = None,
     version: str | None = None,
     labels: Path | None = None,
     about: Path | None = None,
@@ -111,6 +134,10 @@ def export(
     :param out: the model's folder, ``MODELS/NAME``.
     :param data: where the run's photos are now, if not where they were.
     :param weights: what the weights are rounded to, one of :data:`training.rounding.WEIGHTS`.
+    :param via: ``direct``, the direct writer (:mod:`training.tfjs`), or ``tensorflowjs``, the official route
+        (:mod:`training.official`), whose result is run in Chromium before anything is published.
+    :param cache: where the official route keeps its environment, see
+        :func:`training.official.environment.prepare`, whose errors come too.
     :param version: name of the version; by default the date and a digest of all that the contract says.
     :param labels: JSON file of display names by label and language.
     :param about: Markdown file that becomes part of the model card.
@@ -133,12 +160,13 @@ def export(
     network.load_state_dict(checkpoint.load_best(run))
     rules = preprocessing(record)
     photos = reopen(run, record, data)
+    environment = _official(weights, cache) if via == TENSORFLOWJS else None
     made = not out.exists()
     out.mkdir(parents=True, exist_ok=True)
     staged = Path(tempfile.mkdtemp(prefix=".export-", dir=out))
     staged.chmod(0o755)
     try:
-        contract = _write_graphs(staged, network.eval(), rules, record, name, weights, display)
+        contract = _write_graphs(staged, network.eval(), rules, record, name, weights, display, environment)
         contract, evaluation, confused = _measure(staged, contract, rules, photos)
         contract = _named(contract, version)
         _refuse_existing(out / contract.model.version)
@@ -170,8 +198,12 @@ def _write_graphs(
     name: str,
     weights: str,
     display: Mapping[str, dict[str, str]],
+    environment: Environment | None,
 ) -> Contract:
-    """Write both graphs and the golden vectors; the contract that comes back has no version and is not calibrated."""
+    """Write both graphs and the golden vectors; the contract that comes back has no version and is not calibrated.
+
+    :param environment: the environment of the official route, or ``None`` for the direct writer.
+    """
     size = (rules.crop.height, rules.crop.width)
     say("Folding and rounding the network")
     deployed = deploy(network, size, rules.normalize, weights)
@@ -180,7 +212,7 @@ def _write_graphs(
     say("Writing ONNX and TensorFlow.js")
     graph = to_onnx(deployed, size)
     encoded, encodings = encode(graph, weights)
-    tfjs = write_tfjs(graph, encodings)
+    tfjs = convert(graph, environment) if environment else write_tfjs(graph, encodings)
     encodings = locate(tfjs, encodings)
     in_folder = {f"{TFJS_FOLDER}/{path}": data for path, data in tfjs.items()}
     files = {ONNX_FILE: encoded.SerializeToString(), **in_folder, **golden_files}
@@ -195,7 +227,31 @@ def _write_graphs(
             f"ONNX Runtime's logits are off by {error:.1e} from PyTorch's (at most {TOLERANCE:g}). "
             "Nothing was written.",
         )
+    if environment:
+        contract = _checked(contract, tfjs, network_onnx, inputs)
     return contract
+
+
+def _official(weights: str, cache: Path | None) -> Environment:
+    """What the official route needs, seen to before anything else is done."""
+    if weights not in ("float16", "float32"):
+        raise TwinlensError(
+            "invalid_arguments",
+            f"--via {TENSORFLOWJS} writes weights that stock TensorFlow.js reads: --weights float16 or float32, not "
+            f"{weights}.",
+        )
+    require_browser()
+    return prepare(cache)
+
+
+def _checked(contract: Contract, tfjs: Mapping[str, bytes], network: Network, inputs: NDArray[np.uint8]) -> Contract:
+    """Check what the official route wrote; the contract names its class-map weight only if it is still there."""
+    outputs = network.outputs(inputs)
+    expected = {"logits": outputs.logits, "embedding": outputs.embedding, "features": outputs.features}
+    errors = check(tfjs, inputs, expected, TOLERANCE)
+    say("Largest error: " + ", ".join(f"{error:.1e} on {backend}" for backend, error in errors.items()))
+    kept = contract.class_map is not None and contract.class_map.tfjs_weight in weight_names(tfjs)
+    return contract if kept else contract.model_copy(update={"class_map": None})
 
 
 def _contract(

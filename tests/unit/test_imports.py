@@ -17,7 +17,7 @@ ALLOWED = {
     "service": {"twinlens"},
     "training": {"training", "twinlens", "browser"},
     "browser": {"browser", "twinlens"},
-    "benchmarks": {"benchmarks", "training", "twinlens"},
+    "benchmarks": {"benchmarks", "browser", "training", "twinlens"},
     "parity": {"parity", "benchmarks", "browser", "twinlens"},
     "web": {"twinlens", "training"},  # its golden files are made by the reference
     "loadtest": {"loadtest", "benchmarks", "browser", "twinlens.contract"},

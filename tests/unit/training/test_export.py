@@ -1,6 +1,7 @@
 import json
 import math
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -189,6 +190,72 @@ def test_photos_that_have_changed_are_refused(run: Path, tmp_path: Path) -> None
     with pytest.raises(TwinlensError) as caught:
         export(run, tmp_path / "m", data=tmp_path)
     assert caught.value.code == "invalid_data"
+
+
+@pytest.fixture
+def official(monkeypatch: pytest.MonkeyPatch):
+    """The official route, played by the direct writer; says what was asked of it."""
+    asked: dict[str, object] = {}
+
+    def convert(graph, environment):
+        asked["environment"] = environment
+        return exporting.write_tfjs(graph, exporting.encode(graph)[1])
+
+    def check(files, inputs, expected, tolerance):
+        asked["checked"] = (files, inputs, expected, tolerance)
+        return dict.fromkeys(("wasm", "webgl", "cpu"), 1e-6)
+
+    monkeypatch.setattr(exporting, "require_browser", lambda: None)
+    monkeypatch.setattr(exporting, "prepare", lambda cache: f"environment in {cache}")
+    monkeypatch.setattr(exporting, "convert", convert)
+    monkeypatch.setattr(exporting, "check", check)
+    return asked
+
+
+def test_the_official_route_is_checked_against_onnx_runtime_on_the_golden_inputs(
+    run: Path, tmp_path: Path, official
+) -> None:
+    version = export(run, tmp_path / "m", via="tensorflowjs", cache=tmp_path / "cache")
+    assert official["environment"] == f"environment in {tmp_path / 'cache'}"
+    files, inputs, expected, tolerance = official["checked"]
+    assert {name: len(data) for name, data in files.items()} == {
+        file.path.removeprefix("tfjs/"): file.bytes for file in version.contract.files if file.path.startswith("tfjs/")
+    }
+    outputs = Network(version).outputs(inputs)
+    assert list(expected) == ["logits", "embedding", "features"]
+    for name, values in expected.items():
+        np.testing.assert_array_equal(values, getattr(outputs, name))
+    assert tolerance == 1e-4
+
+
+@pytest.mark.parametrize(("step", "code"), [("convert", "unsupported_operation"), ("check", "export_mismatch")])
+def test_nothing_is_written_unless_the_official_route_has_worked(
+    run: Path, tmp_path: Path, official, monkeypatch: pytest.MonkeyPatch, step: str, code: str
+) -> None:
+    def fail(*_: object) -> None:
+        raise TwinlensError(code, "_fusedhardswish activation not yet supported")
+
+    monkeypatch.setattr(exporting, step, fail)
+    with pytest.raises(TwinlensError, match="_fusedhardswish") as caught:
+        export(run, tmp_path / "m", via="tensorflowjs")
+    assert caught.value.code == code
+    assert not (tmp_path / "m").exists()
+
+
+def test_the_contract_names_a_class_map_weight_only_if_it_is_in_the_graph(official, monkeypatch) -> None:
+    weight = {"tfjs_weight": "network.fc.weight", "onnx_initializer": "network.fc.weight"}
+    contract = exporting.Contract.model_construct(class_map=exporting.contracts.ClassMap(**weight))
+    network = SimpleNamespace(outputs=lambda _: SimpleNamespace(logits=0, embedding=0, features=0))
+    for name, kept in (("network.fc.weight", True), ("unknown_7", False)):
+        document = {"weightsManifest": [{"weights": [{"name": name}]}]}
+        checked = exporting._checked(contract, {"model.json": json.dumps(document).encode()}, network, None)
+        assert (checked.class_map is not None) is kept
+
+
+def test_the_official_route_takes_only_weights_that_stock_tensorflow_js_reads(tmp_path: Path, official) -> None:
+    with pytest.raises(TwinlensError, match="--weights float16 or float32, not int8-channel") as caught:
+        exporting._official("int8-channel", tmp_path)
+    assert caught.value.code == "invalid_arguments"
 
 
 def test_a_folding_that_changes_answers_is_found(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

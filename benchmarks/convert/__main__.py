@@ -1,0 +1,130 @@
+"""``python -m benchmarks.convert``: write ``docs/results/convert.json`` and the picture beside it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from benchmarks.convert.environments import megabytes, versions
+from benchmarks.convert.goals import DEFINITIONS, goals, stopped_by
+from benchmarks.convert.picture import draw
+from benchmarks.convert.row import ROUTES, Limits, measure
+from benchmarks.convert.selection import pixels_of, selection
+from benchmarks.results import RESULTS, ROOT, commit, result, write_result
+from browser.chromium import chromium
+from training.official.environment import default_cache, prepare
+from training.progress import bar, say
+from twinlens.errors import TwinlensError
+from twinlens.store import write_atomically
+
+WORK: Final = ROOT / "build" / "bench-convert"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure; status 1 if a goal is missed, 2 for a bad argument or a missing requirement."""
+    options = _parser().parse_args(arguments)
+    try:
+        return _run(options)
+    except TwinlensError as error:
+        sys.stderr.write(f"error [{error.code}]: {error.detail}\n")
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.convert", description="Compare the two routes to TensorFlow.js over many networks."
+    )
+    parser.add_argument("--only", metavar="A,B", help="measure these networks only; the result stays in --work")
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="keep what a stopped run has measured already, of the same commit without changes",
+    )
+    parser.add_argument(
+        "--limit", type=float, default=Limits.run, help="seconds that one run in the browser may take (%(default)g)"
+    )
+    parser.add_argument(
+        "--work", type=Path, default=WORK, metavar="FOLDER", help="where rows and graphs are kept meanwhile"
+    )
+    parser.add_argument("--cache", type=Path, metavar="FOLDER", help="as for `python -m training export`")
+    return parser
+
+
+def _run(options: argparse.Namespace) -> int:
+    chosen = _chosen(options.only)
+    with chromium(webgl=True) as browser:
+        chromium_version = browser.version
+    cache = options.cache or default_cache()
+    environment = prepare(cache)
+    limits = Limits(run=options.limit)
+    rows = []
+    with bar(len(chosen), "Networks", unit="network") as progress:
+        for name, millions in chosen.items():
+            kept = options.work / "rows" / f"{name}.json"
+            row = _kept(kept, options.limit) if options.resume else None
+            if row is None:
+                row = measure(name, millions, pixels_of(name), options.work / "graphs", cache, limits)
+                state = {"commit": commit(), "limit": options.limit, "row": row}
+                write_atomically(kept, (json.dumps(state, indent=1) + "\n").encode())
+            rows.append(row)
+            say("  ".join([name, *(f"{route}: {stopped_by(row[route]) or 'right'}" for route in ROUTES)]))
+            progress.update()
+    found = goals(rows)
+    out = options.work / "convert.json" if options.only else RESULTS / "convert.json"
+    content = result(
+        _command(options),
+        rows,
+        found,
+        definitions={**DEFINITIONS, "not within N s": f"a run in the browser was ended after {options.limit:g} s"},
+        versions={"chromium": chromium_version, **versions()},
+        facts={"environment_megabytes": megabytes(environment)},
+    )
+    write_result(out, content)
+    write_atomically(out.with_suffix(".png"), draw(rows))
+    for goal in found:
+        shown = goal.to_json()
+        mark = "met   " if goal.met else "MISSED"
+        say(f"{mark} {goal.name}: {shown['value']} (goal: {goal.goal:g}, {goal.better} is better)")
+    say(f"Written: {out} and {out.with_suffix('.png')}")
+    return 0 if all(goal.met for goal in found) else 1
+
+
+def _chosen(only: str | None) -> dict[str, float]:
+    every = selection()
+    if only is None:
+        return every
+    names = [name.strip() for name in only.split(",") if name.strip()]
+    unknown = [name for name in names if name not in every]
+    if unknown or not names:
+        raise TwinlensError(
+            "invalid_arguments",
+            f"--only {only}: {f'{unknown[0]!r} is not measured' if unknown else 'no network is named'}. "
+            f"The networks are: {', '.join(every)}.",
+        )
+    return {name: millions for name, millions in every.items() if name in names}
+
+
+def _kept(path: Path, limit: float) -> dict[str, Any] | None:
+    """A row that this very commit has measured already, with the same limit; of another it would be another figure."""
+    try:
+        state = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+    now = commit()
+    known = re.fullmatch("[0-9a-f]{40}", now) is not None
+    return dict(state["row"]) if known and state["commit"] == now and state["limit"] == limit else None
+
+
+def _command(options: argparse.Namespace) -> str:
+    given = [f"--only {options.only}"] if options.only else []
+    given += [f"--limit {options.limit:g}"] if options.limit != Limits.run else []
+    return "make bench-convert" + (f' ARGS="{" ".join(given)}"' if given else "")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

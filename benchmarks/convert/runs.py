@@ -1,0 +1,79 @@
+"""``python -m benchmarks.convert.runs STEP FOLDER ...``: run in Chromium what the routes have written.
+
+``compare FOLDER ROUTE BACKEND`` compares the logits with PyTorch's; ``time FOLDER ROUTE...`` measures the wasm backend,
+the routes in turns, so that a machine that slows down slows both.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+from pathlib import Path
+from typing import Any, Final, cast
+
+import numpy as np
+
+from benchmarks.convert.process import FAILED, answer
+from browser.chromium import chromium
+from browser.tfjs import Backend, run_graph_model
+from training.official.check import said
+from twinlens.errors import TwinlensError
+from twinlens.golden import relative_error
+
+DIRECT: Final = "direct"
+OFFICIAL: Final = "official"
+GRAPH: Final = "model.onnx"
+PIXELS: Final = "pixels.npy"
+LOGITS: Final = "logits.npy"
+_ROUNDS: Final = 7
+_ROUND_MS: Final = 1000
+_MOST_REPEATS: Final = 10
+
+
+def compare(folder: Path, route: str, backend: str) -> dict[str, Any]:
+    """The error of the logits on one backend."""
+    # Plain JavaScript takes seconds for each image.
+    count = 1 if backend == "cpu" else None
+    pixels, wanted = np.load(folder / PIXELS)[:count], np.load(folder / LOGITS)[:count]
+    with chromium(webgl=True) as browser:
+        logits = run_graph_model(browser, folder / route, pixels, cast(Backend, backend)).outputs.get("logits")
+    if logits is None or logits.shape != wanted.shape:
+        shape = None if logits is None else list(logits.shape)
+        return {FAILED: f"gives logits of the shape {shape} instead of {list(wanted.shape)}"}
+    if not np.isfinite(logits).all():
+        return {FAILED: "gives logits that are no numbers"}
+    return {"error": relative_error(logits, wanted)}
+
+
+def measure(folder: Path, routes: list[str]) -> dict[str, Any]:
+    """Median milliseconds of one image on wasm with one thread, with the quartiles, by route."""
+    pixels = np.load(folder / PIXELS)[:1]
+    taken: dict[str, list[float]] = {route: [] for route in routes}
+    with chromium() as browser:
+
+        def milliseconds(route: str, repeats: int) -> list[float]:
+            return run_graph_model(browser, folder / route, pixels, "wasm", repeats).milliseconds
+
+        slowest = max(milliseconds(route, 1)[0] for route in routes)
+        repeats = min(_MOST_REPEATS, max(1, int(_ROUND_MS / slowest)))
+        for number in range(_ROUNDS):
+            for route in routes if number % 2 else routes[::-1]:
+                taken[route] += milliseconds(route, repeats)
+    return {route: _summary(found) for route, found in taken.items()}
+
+
+def _summary(milliseconds: list[float]) -> dict[str, Any]:
+    low, middle, high = statistics.quantiles(milliseconds, n=4, method="inclusive")
+    return {"ms": middle, "quartiles": [low, high], "runs": len(milliseconds)}
+
+
+def main(step: str, folder: Path, *rest: str) -> dict[str, Any]:
+    """Run one step."""
+    try:
+        return compare(folder, *rest) if step == "compare" else measure(folder, list(rest))
+    except TwinlensError as error:
+        return {FAILED: said(error, folder) if error.code == "export_mismatch" else error.detail}
+
+
+if __name__ == "__main__":
+    answer(main(sys.argv[1], Path(sys.argv[2]), *sys.argv[3:]))
