@@ -16,6 +16,7 @@ import onnx
 
 from training.tfjs.convert import Walk
 from training.tfjs.graph import DTYPES, kind, shape_of
+from training.tfjs.layout import Shape
 from twinlens import __version__
 from twinlens.contract import WeightEncoding
 from twinlens.errors import TwinlensError
@@ -40,7 +41,7 @@ def write_tfjs(model: onnx.ModelProto, encodings: Mapping[str, WeightEncoding]) 
     for name, array in graph.constants.items():
         dtype = {"DT_FLOAT": "float32", "DT_INT32": "int32"}[DTYPES[array.dtype]]
         entry: dict[str, Any] = {"name": name, "shape": list(array.shape), "dtype": dtype}
-        known = encodings.get(name)
+        known = encodings.get(graph.sources[name])
         if known is not None and known.encoding == "float16":
             half = array.astype(np.float16)
             if not np.array_equal(half.astype(np.float32), array):
@@ -53,14 +54,13 @@ def write_tfjs(model: onnx.ModelProto, encodings: Mapping[str, WeightEncoding]) 
         blob += array.astype(array.dtype.newbyteorder("<")).tobytes()
     shards = [bytes(blob[start : start + SHARD_BYTES]) for start in range(0, len(blob), SHARD_BYTES)]
     files = {f"weights.{hashlib.sha256(shard).hexdigest()[:16]}.bin": shard for shard in shards}
-    (image,) = model.graph.input
     document = {
         "format": "graph-model",
         "generatedBy": f"twinlens {__version__}",
         "convertedBy": None,
         "signature": {
-            "inputs": {image.name: _tensor(walk.values[image.name].node, "DT_INT32", walk.shape(image.name))},
-            "outputs": {name: _output(walk, name) for name in walk.outputs},
+            "inputs": {name: _tensor("DT_INT32", *result) for name, result in walk.inputs.items()},
+            "outputs": {name: _tensor("DT_FLOAT", *result) for name, result in walk.outputs.items()},
         },
         "modelTopology": {"node": graph.nodes, "library": {}, "versions": {"producer": 1882}},
         "weightsManifest": [{"paths": list(files), "weights": entries}],
@@ -68,12 +68,5 @@ def write_tfjs(model: onnx.ModelProto, encodings: Mapping[str, WeightEncoding]) 
     return {MODEL: json.dumps(document, separators=(",", ":")).encode(), **files}
 
 
-def _output(walk: Walk, name: str) -> dict[str, Any]:
-    value, shape = walk.values[name], walk.shape(name)
-    if value.channels_last:
-        shape = (shape[0], *shape[2:], shape[1])
-    return _tensor(value.node, "DT_FLOAT", shape)
-
-
-def _tensor(node: str, dtype: str, shape: tuple[int | None, ...]) -> dict[str, Any]:
+def _tensor(dtype: str, node: str, shape: Shape) -> dict[str, Any]:
     return {"name": f"{node}:0", "dtype": kind(dtype)["type"], "tensorShape": shape_of(shape)}
