@@ -103,11 +103,15 @@ class Layout:
         return None if queue else Layout(tuple(axes), tuple(memory))
 
     def order(self) -> tuple[int, ...]:
-        """The axes as they lie in memory, by where each one's last atom is; those without atoms keep their place."""
+        """The axes as they lie in memory, by where each one's last atom is.
+
+        Those of size 1 lie nowhere and come after the first, where an image that is channels last has its own.
+        """
         place = {atom: index for index, atom in enumerate(self.memory)}
         filled = [axis for axis, atoms in enumerate(self.axes) if atoms]
-        order = iter(sorted(filled, key=lambda axis: place[self.axes[axis][-1]]))
-        return tuple(next(order) if atoms else axis for axis, atoms in enumerate(self.axes))
+        filled.sort(key=lambda axis: place[self.axes[axis][-1]])
+        empty = [axis for axis, atoms in enumerate(self.axes) if not atoms]
+        return (*filled[:1], *empty, *filled[1:])
 
 
 def product(atoms: Iterable[Atom]) -> int:
