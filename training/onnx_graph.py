@@ -1,4 +1,4 @@
-"""From the deployed module to ONNX: torch's own exporter, tidied, with weights stored as they were rounded."""
+"""From the deployed module to ONNX, with weights stored as they were rounded."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from training.deploy import Deployed
+from training.fx_onnx import UnknownOperationError, Writer
 from training.rounding import FULL_BITS, Integers, integer_bits, integers
 from twinlens.contract import Encoding, IntegerEncoding, WeightEncoding
 from twinlens.errors import TwinlensError
@@ -21,17 +22,49 @@ from twinlens.errors import TwinlensError
 INPUT = "image"
 OUTPUTS = ("logits", "embedding", "features")
 _OPSET = 20
+_IR_VERSION = 10
 
 
 def to_onnx(deployed: Deployed, size: tuple[int, int]) -> onnx.ModelProto:
-    """Export the deployed module with float32 initializers and a dynamic batch.
+    """Write the deployed module with float32 initializers and a dynamic batch.
 
-    :param deployed: what :func:`training.deploy.deploy` made.
+    :param deployed: what :func:`training.deploy.deploy` made for this size.
     :param size: height and width of the input in pixels.
     :return: a checked model: input ``image`` uint8 (N, height, width, 3); outputs ``logits`` (N, L), ``embedding``
         (N, E) and ``features`` (N, C, h, w), float32.
     :raises TwinlensError: ``unsupported_operation`` if torch cannot express the network in ONNX.
     """
+    try:
+        return _tidy(_write(deployed, size))
+    except UnknownOperationError:
+        return _tidy(_export(deployed, size))
+
+
+def _write(deployed: Deployed, size: tuple[int, int]) -> onnx.ModelProto:
+    """Write the traced graph as it is."""
+    writer = Writer()
+    scale, offset = (writer.weight(name, getattr(deployed, name)) for name in ("scale", "offset"))
+    start = [
+        helper.make_node("Cast", [INPUT], ["image.pixels"], to=TensorProto.FLOAT),
+        helper.make_node("Mul", ["image.pixels", scale], ["image.scaled"]),
+        helper.make_node("Add", ["image.scaled", offset], ["image.normalized"]),
+        helper.make_node("Transpose", ["image.normalized"], ["image.planes"], perm=[0, 3, 1, 2]),
+    ]
+    results = writer.network(deployed.network, "image.planes", "network.")
+    end = [helper.make_node("Identity", [result], [name]) for result, name in zip(results, OUTPUTS, strict=True)]
+    graph = helper.make_graph(
+        [*start, *writer.nodes, *end],
+        "twinlens",
+        [helper.make_tensor_value_info(INPUT, TensorProto.UINT8, ["batch", *size, 3])],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in OUTPUTS],
+        list(writer.initializers.values()),
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=_IR_VERSION)
+    return onnx.shape_inference.infer_shapes(model)
+
+
+def _export(deployed: Deployed, size: tuple[int, int]) -> onnx.ModelProto:
+    """Let torch's own exporter trace the module once more."""
     sample = torch.zeros(2, *size, 3, dtype=torch.uint8)
     # The exporter talks to standard output and warns of its own internals, which says nothing to who exports a model.
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
@@ -54,7 +87,8 @@ def to_onnx(deployed: Deployed, size: tuple[int, int]) -> onnx.ModelProto:
             ) from error
     if program is None:
         raise TwinlensError("unsupported_operation", "torch exported nothing for this network.")
-    return _tidy(program.model_proto)
+    exported: onnx.ModelProto = program.model_proto
+    return exported
 
 
 def _tidy(model: onnx.ModelProto) -> onnx.ModelProto:

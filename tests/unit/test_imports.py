@@ -26,7 +26,7 @@ ALLOWED = {
 ONLY_IN = {
     "torch": {"training", "benchmarks"},
     "torchvision": {"training", "benchmarks"},
-    "onnx": {"training", "web"},  # web: a made graph, whose weights the golden files hold
+    "onnx": {"training", "benchmarks", "web"},  # web: a made graph, whose weights the golden files hold
     "onnxscript": {"training"},
     "tensorflow": set[str](),
     "tensorflowjs": set[str](),

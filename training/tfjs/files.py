@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from training.rounding import Integers, integers
 from training.tfjs.convert import Walk
 from training.tfjs.graph import DTYPES, kind, shape_of
+from training.tfjs.layout import Shape
 from twinlens import __version__
 from twinlens.contract import Encoding, IntegerEncoding, StoredIntegers
 from twinlens.errors import TwinlensError
@@ -46,7 +47,9 @@ def write_tfjs(model: onnx.ModelProto, encodings: Mapping[str, Encoding]) -> dic
     """
     walk = Walk(model)
     graph = walk.run()
-    stored = [part for name, array in graph.constants.items() for part in _stored(name, array, encodings)]
+    stored = [
+        part for name, array in graph.constants.items() for part in _stored(name, array, graph.sources[name], encodings)
+    ]
     packed = any(part.array.dtype == np.int8 for part in stored)
     if packed:
         # Integers side by side: what is alike shares a Huffman table.
@@ -56,14 +59,13 @@ def write_tfjs(model: onnx.ModelProto, encodings: Mapping[str, Encoding]) -> dic
     files = {}
     for shard in map(_gzip, shards) if packed else shards:
         files[f"weights.{hashlib.sha256(shard).hexdigest()[:16]}{PACKED if packed else '.bin'}"] = shard
-    (image,) = model.graph.input
     document = {
         "format": "graph-model",
         "generatedBy": f"twinlens {__version__}",
         "convertedBy": None,
         "signature": {
-            "inputs": {image.name: _tensor(walk.values[image.name].node, "DT_INT32", walk.shape(image.name))},
-            "outputs": {name: _output(walk, name) for name in walk.outputs},
+            "inputs": {name: _tensor("DT_INT32", *result) for name, result in walk.inputs.items()},
+            "outputs": {name: _tensor("DT_FLOAT", *result) for name, result in walk.outputs.items()},
         },
         "modelTopology": {"node": graph.nodes, "library": {}, "versions": {"producer": 1882}},
         "weightsManifest": [{"paths": list(files), "weights": [part.entry for part in stored]}],
@@ -96,22 +98,24 @@ class _Stored(NamedTuple):
     array: NDArray[Any]
 
 
-def _stored(name: str, array: NDArray[Any], encodings: Mapping[str, Encoding]) -> list[_Stored]:
-    """A constant as it is stored: itself in one of the manifest's types, or its integers and their scales."""
+def _stored(name: str, array: NDArray[Any], source: str, encodings: Mapping[str, Encoding]) -> list[_Stored]:
+    """A constant as it is stored: itself in one of the manifest's types, or its integers and their scales.
+
+    :param source: the initializer that its numbers come from, if from one.
+    """
     dtype = {"DT_FLOAT": "float32", "DT_INT32": "int32"}[DTYPES[array.dtype]]
     entry: dict[str, Any] = {"name": name, "shape": list(array.shape), "dtype": dtype}
-    origin = _origin(name, encodings)
-    encoding = encodings[origin].encoding if origin else "float32"
+    encoding = encodings[source].encoding if source in encodings else "float32"
     if dtype != "float32" or encoding == "float32":
         return [_Stored(entry, array)]
     if encoding == "integer" and (whole := _whole(array)) is not None:
         scales = {"name": f"{name}.scales", "shape": list(whole.scales.shape), "dtype": dtype}
         return [_Stored({**entry, "quantization": INTEGERS}, whole.values), _Stored(scales, whole.scales)]
-    if encoding == "float16" and (origin == name or array.ndim >= 2):
+    if encoding == "float16" and (source == name or array.ndim >= 2):
         half = array.astype(np.float16)
         if np.array_equal(half.astype(np.float32), array):
             return [_Stored({**entry, "quantization": FLOAT16}, half)]
-    if origin == name:
+    if source == name:
         raise TwinlensError(
             "export_mismatch", f"Weight {name} is said to be {encoding}, but {encoding} does not hold its numbers."
         )
@@ -140,12 +144,5 @@ def _gzip(data: bytes) -> bytes:
     return packer.compress(data) + packer.flush()
 
 
-def _output(walk: Walk, name: str) -> dict[str, Any]:
-    value, shape = walk.values[name], walk.shape(name)
-    if value.channels_last:
-        shape = (shape[0], *shape[2:], shape[1])
-    return _tensor(value.node, "DT_FLOAT", shape)
-
-
-def _tensor(node: str, dtype: str, shape: tuple[int | None, ...]) -> dict[str, Any]:
+def _tensor(dtype: str, node: str, shape: Shape) -> dict[str, Any]:
     return {"name": f"{node}:0", "dtype": kind(dtype)["type"], "tensorShape": shape_of(shape)}

@@ -9,43 +9,53 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-Shape = Sequence[int | None]
+from training.tfjs.layout import Batched, Shape
+
 Attributes = dict[str, Any]
 DTYPES: Final = {np.dtype(np.float32): "DT_FLOAT", np.dtype(np.int32): "DT_INT32"}
 
 
 @dataclass
 class Graph:
-    """Nodes in order, and the arrays of the constants among them by name."""
+    """Nodes in order, the arrays of the constants among them by name, and where each constant's numbers come from."""
 
     nodes: list[dict[str, Any]] = field(default_factory=list)
     constants: dict[str, NDArray[Any]] = field(default_factory=dict)
+    sources: dict[str, str] = field(default_factory=dict)
     _taken: set[str] = field(default_factory=set)
+    _variants: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
     def placeholder(self, name: str, dtype: str, shape: Shape) -> str:
         """Add an input."""
         return self.add("Placeholder", name, [], {"dtype": kind(dtype), "shape": {"shape": shape_of(shape)}})
 
-    def constant(self, name: str, array: NDArray[Any]) -> str:
+    def constant(self, name: str, array: NDArray[Any], source: str | None = None) -> str:
         """Add a constant; the same array under the same name is added once.
 
         :param array: float32 or int32 of any shape.
+        :param source: the ONNX initializer that its numbers, or some of them, come from; by default that of its name.
         """
-        known = self.constants.get(name)
-        if known is not None and known.dtype == array.dtype and np.array_equal(known, array):
-            return name
+        for variant in self._variants[name]:
+            known = self.constants[variant]
+            if known.dtype == array.dtype and np.array_equal(known, array):
+                return variant
         dtype = DTYPES[array.dtype]
         tensor = {"dtype": dtype, "tensorShape": shape_of(array.shape)}
-        name = self.add("Const", name, [], {"dtype": kind(dtype), "value": {"tensor": tensor}})
-        self.constants[name] = array
-        return name
+        # After the name, as parts of a weight are named: what is stored of a weight is found by the weight's name.
+        other = f"{name}.variant{len(self._variants[name])}" if self._variants[name] else name
+        node = self.add("Const", other, [], {"dtype": kind(dtype), "value": {"tensor": tensor}})
+        self._variants[name].append(node)
+        self.constants[node] = array
+        self.sources[node] = source or name
+        return node
 
     def add(self, op: str, name: str, inputs: Iterable[str], attributes: Attributes) -> str:
         """Add a node and return its name, which is made unique and fit for TensorFlow."""
@@ -59,8 +69,8 @@ class Graph:
 
 
 def shape_of(shape: Shape) -> dict[str, Any]:
-    """A TensorShapeProto; ``None`` is a dimension that is not fixed."""
-    return {"dim": [{"size": str(-1 if size is None else size)} for size in shape]}
+    """A TensorShapeProto; dimensions that grow with the batch are not fixed in it."""
+    return {"dim": [{"size": str(-1 if isinstance(size, Batched) else size)} for size in shape]}
 
 
 def kind(dtype: str) -> Attributes:
