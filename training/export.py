@@ -7,8 +7,6 @@ renamed into place at the very end.
 from __future__ import annotations
 
 import argparse
-import hashlib
-import json
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -22,6 +20,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from training import calibration, checkpoint, golden, model_card, networks
+from training.authors import about_model, display_names
+from training.contracting import ONNX_FILE, TFJS_FOLDER, TOLERANCE, draft
 from training.data import TEST, VALIDATION, DataSet, reopen
 from training.deploy import Deployed, deploy
 from training.evaluate import MEASUREMENTS, append_measurement, evaluate_logits, measurements, run_network
@@ -30,14 +30,14 @@ from training.official.adopt import weight_names
 from training.official.check import check, require_browser
 from training.official.environment import Environment, prepare
 from training.official.route import convert
-from training.onnx_graph import INPUT, OUTPUTS, encode, to_onnx
+from training.onnx_graph import encode, to_onnx
 from training.progress import say
 from training.rounding import WEIGHTS
 from training.rules import Preprocessing, preprocessing
 from training.run import Run, as_json, load
-from training.tfjs.files import MODEL, locate, write_tfjs
+from training.tfjs.files import locate, write_tfjs
 from twinlens import contract as contracts
-from twinlens.contract import Contract, Encoding
+from twinlens.contract import Contract
 from twinlens.errors import TwinlensError
 from twinlens.golden import relative_error
 from twinlens.inference import Network, softmax
@@ -51,16 +51,11 @@ from twinlens.store import (
     write_atomically,
 )
 
-ONNX_FILE: Final = "model.onnx"
-TFJS_FOLDER: Final = "tfjs"
 EVALUATION: Final = "evaluation.json"
 LABELS: Final = "labels.json"
 ABOUT: Final = "about.md"
-TOLERANCE: Final = 1e-4
 DIRECT: Final = "direct"
 TENSORFLOWJS: Final = "tensorflowjs"
-_SCORE_TOLERANCE_LOSSY: Final = 0.02
-_UNNAMED: Final = "unnamed"
 
 
 def add_parser(subparsers: Any) -> None:
@@ -154,8 +149,8 @@ def export(
         )
     if version is not None:
         _refuse_existing(out / check_version_name(version))
-    display = _display(record.labels, labels or _if_there(out / LABELS))
-    about_text = _read_text(about or _if_there(out / ABOUT))
+    display = display_names(record.labels, labels or _if_there(out / LABELS))
+    about_text = about_model(about or _if_there(out / ABOUT))
     network = networks.create(record.arch, len(record.labels))
     network.load_state_dict(checkpoint.load_best(run))
     rules = preprocessing(record)
@@ -218,7 +213,7 @@ def _write_graphs(
     files = {ONNX_FILE: encoded.SerializeToString(), **in_folder, **golden_files}
     for path, data in files.items():
         _write(folder / path, data)
-    contract = _contract(deployed, rules, record, name, files, encodings, display)
+    contract = draft(deployed, rules, record, name, files, encodings, display)
     network_onnx = Network(_staged(folder, contract))
     error = relative_error(network_onnx.logits(inputs), _answer(deployed, inputs))
     if not error <= TOLERANCE:
@@ -252,63 +247,6 @@ def _checked(contract: Contract, tfjs: Mapping[str, bytes], network: Network, in
     say("Largest error: " + ", ".join(f"{error:.1e} on {backend}" for backend, error in errors.items()))
     kept = contract.class_map is not None and contract.class_map.tfjs_weight in weight_names(tfjs)
     return contract if kept else contract.model_copy(update={"class_map": None})
-
-
-def _contract(
-    deployed: Deployed,
-    rules: Preprocessing,
-    record: Run,
-    name: str,
-    files: Mapping[str, bytes],
-    encodings: Mapping[str, Encoding],
-    display: Mapping[str, dict[str, str]],
-) -> Contract:
-    height, width = rules.crop.height, rules.crop.width
-    pixels = torch.zeros(1, height, width, 3, dtype=torch.uint8)
-    with torch.inference_mode():
-        logits, embedding, features = deployed(pixels)
-    channels, rows, columns = features.shape[1:]
-
-    def graph(path: str, dtype: str, feature_shape: list[int | None]) -> dict[str, Any]:
-        shapes = {"logits": [None, logits.shape[1]], "embedding": [None, embedding.shape[1]], "features": feature_shape}
-        return {
-            "path": path,
-            "input": {"name": INPUT, "shape": [None, height, width, 3], "dtype": dtype},
-            **{output: {"name": output, "shape": shapes[output], "dtype": "float32"} for output in OUTPUTS},
-        }
-
-    weight = f"network.{deployed.head.class_map}.weight"
-    return Contract.model_validate(
-        {
-            "schema_version": contracts.SCHEMA_VERSION,
-            "model": {"name": name, "version": _UNNAMED, "architecture": record.arch},
-            "labels": [{"name": label, "display": display[label]} for label in record.labels],
-            "formats": rules.formats,
-            "decode": rules.decode,
-            "resize": rules.resize,
-            "crop": rules.crop,
-            "normalize": rules.normalize,
-            "graphs": {
-                "onnx": graph(ONNX_FILE, "uint8", [None, channels, rows, columns]),
-                "tfjs": graph(f"{TFJS_FOLDER}/{MODEL}", "int32", [None, rows, columns, channels]),
-            },
-            "embedding_size": deployed.head.embedding_size,
-            "class_map": {"tfjs_weight": weight, "onnx_initializer": weight} if deployed.head.class_map else None,
-            "weights": encodings,
-            "temperature": 1.0,
-            "not_sure": {"threshold": 0.0, "rule": "not fitted yet"},
-            "files": [
-                {"path": path, "sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
-                for path, data in files.items()
-            ],
-            "dataset": {"digest": record.data_digest, "counts": record.counts},
-            "golden": {
-                "path": golden.FILE,
-                "sha256": hashlib.sha256(files[golden.FILE]).hexdigest(),
-                "tolerances": {"logits": TOLERANCE, "score_lossy": _SCORE_TOLERANCE_LOSSY},
-            },
-        }
-    )
 
 
 def _measure(
@@ -383,41 +321,10 @@ def _measurement(evaluation: Mapping[str, Any], digest: str, version: str) -> di
     }
 
 
-def _display(labels: list[str], path: Path | None) -> dict[str, dict[str, str]]:
-    """Display names by label and language; a label's own name where the file has none."""
-    given: Any = {}
-    if path is not None:
-        try:
-            given = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise TwinlensError("invalid_arguments", f"The display names in {path} cannot be read: {error}.") from None
-    ok = isinstance(given, dict) and all(
-        isinstance(names, dict) and all(isinstance(name, str) and name for name in names.values())
-        for names in given.values()
-    )
-    unknown = sorted(given.keys() - set(labels)) if ok else []
-    if not ok or unknown:
-        raise TwinlensError(
-            "invalid_arguments",
-            f"{path} must hold an object of display names by label and language"
-            + (f", but {unknown[0]!r} is no label of this model." if unknown else ': {"hat": {"en": "hat"}}.'),
-        )
-    return {label: {"en": label, **given.get(label, {})} for label in labels}
+def _write(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
 
 
 def _if_there(path: Path) -> Path | None:
     return path if path.is_file() else None
-
-
-def _read_text(path: Path | None) -> str:
-    if path is None:
-        return ""
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise TwinlensError("invalid_arguments", f"{path} cannot be read as UTF-8 text: {error}.") from None
-
-
-def _write(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data)
