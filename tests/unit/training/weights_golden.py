@@ -1,7 +1,8 @@
 """Write web/tests/golden/weights.json, which the page's weights.ts is held to: what the writer of TensorFlow.js files
 publishes of integer weights, and the float32 numbers that they stand for.
 
-``python -m tests.unit.training.weights_golden`` writes the file anew; a test fails where it is another one. here, not beside the maker of the other golden files, because only tests may import training.
+``python -m tests.unit.training.weights_golden`` writes the file anew; a test fails where it is another one. It lies
+here, not beside the maker of the other golden files, because only tests may import training.
 """
 
 from __future__ import annotations
