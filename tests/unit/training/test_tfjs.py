@@ -10,6 +10,7 @@ import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
+from tests.unit.training import weights_golden
 from training.onnx_graph import encode
 from training.rounding import quantise
 from training.tfjs.convert import Walk
@@ -265,3 +266,9 @@ def test_weights_that_are_no_integers_after_all_are_refused() -> None:
     with pytest.raises(TwinlensError, match="integer does not hold its numbers") as caught:
         write_tfjs(other, encodings)
     assert caught.value.code == "export_mismatch"
+
+
+def test_what_the_page_is_held_to_is_what_the_writer_writes() -> None:
+    assert weights_golden.PATH.read_text(encoding="utf-8") == weights_golden.text(), (
+        "Run: python -m tests.unit.training.weights_golden"
+    )
