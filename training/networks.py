@@ -29,6 +29,11 @@ def names() -> list[str]:
     return list(torchvision.models.list_models(module=torchvision.models))
 
 
+def parameters(arch: str) -> int:
+    """How many weights a network has with its 1000 outputs, as torchvision says."""
+    return int(torchvision.models.get_model_weights(arch).DEFAULT.meta["num_params"])
+
+
 def create(arch: str, labels: int, init: str = NONE) -> nn.Module:
     """Make a network for a number of labels.
 

@@ -8,7 +8,9 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from training.networks import create
+from training.networks import create, to_input
+from training.settled import noise
+from training.settled import settled as settled_network
 from twinlens.contract import Normalize
 
 SIZE = (96, 96)
@@ -18,7 +20,7 @@ NORMALIZE = Normalize(scale=1 / 255, mean=(0.485, 0.456, 0.406), std=(0.229, 0.2
 
 def inputs(count: int = 3) -> torch.Tensor:
     """uint8 (count, height, width, 3), the same every time."""
-    return torch.randint(0, 256, (count, *SIZE, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+    return noise(count, *SIZE)
 
 
 def settled(name: str) -> tuple[nn.Module, torch.Tensor]:
@@ -36,20 +38,8 @@ def trained_logits(network: nn.Module, pixels: torch.Tensor) -> NDArray[np.float
 
 @cache
 def _state(name: str) -> dict[str, torch.Tensor]:
-    torch.manual_seed(0)
-    network = create(name, LABELS)
-    for module in network.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.momentum = None  # the mean over all batches
-            nn.init.uniform_(module.weight, 0.5, 1.5)
-            nn.init.uniform_(module.bias, -0.5, 0.5)
-    network.train()
-    with torch.no_grad():
-        for _ in range(2):
-            network(_normalised(inputs(16)))
-    return network.state_dict()
+    return settled_network(name, LABELS, inputs(16), NORMALIZE).state_dict()
 
 
 def _normalised(pixels: torch.Tensor) -> torch.Tensor:
-    mean, std = torch.tensor(NORMALIZE.mean), torch.tensor(NORMALIZE.std)
-    return ((pixels * NORMALIZE.scale - mean) / std).permute(0, 3, 1, 2).float()
+    return to_input(pixels, NORMALIZE, torch.device("cpu"))
