@@ -15,7 +15,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from training.deploy import Deployed
 from training.fx_onnx import UnknownOperationError, Writer
-from training.rounding import FULL_BITS, Integers, integer_bits, integers
+from training.integers import FULL_BITS, Integers, integers
+from training.rounding import integer_bits
 from twinlens.contract import Encoding, IntegerEncoding, WeightEncoding
 from twinlens.errors import TwinlensError
 

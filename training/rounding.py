@@ -2,25 +2,21 @@
 
 Integers are symmetric, ``weight = integer * scale``, and a scale has the eight significant bits of bfloat16. Their
 product then needs no more bits than float32 has: PyTorch, ONNX Runtime and the page cannot compute it differently, and
-integers and scales can be found again from the numbers alone (:func:`integers`). That is how both exports store
-them, however they have named, cut or transposed the tensor since it was rounded.
+both exports find integers and scales again from the numbers alone (:mod:`training.integers`).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import Final
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
+from training.integers import CHUNK, FULL_BITS, integer_limit
 from twinlens.errors import TwinlensError
 
 WEIGHTS: Final = ("float16", "float32", "int8-channel", "int6-channel", "int5-channel", "int4-channel")
-FULL_BITS: Final = 8
 _FLOAT16_MAX: Final = 65504.0
 # The smallest tensors (depthwise, first convolution) suffer most from few bits and weigh least: a tenth of the weights
 # keeps 8 bits, see docs/decisions/006-integer-weights.md.
@@ -28,29 +24,6 @@ _KEPT_SHARE: Final = 0.1
 _CLIPS: Final = tuple(step / 40 for step in range(40, 11, -1))
 # Far below any weight that matters and far above where float32 loses bits.
 _SMALLEST_SCALE: Final = 2.0**-100
-_CHUNK: Final = 1 << 22
-
-
-class Integers(NamedTuple):
-    """A tensor as int8 integers of its shape, and float32 scales that NumPy broadcasts to it: one for each channel."""
-
-    values: NDArray[np.int8]
-    scales: NDArray[np.float32]
-
-    @property
-    def axes(self) -> list[int]:
-        """The axes along which the scale differs."""
-        return [axis for axis, size in enumerate(self.scales.shape) if size > 1]
-
-    @property
-    def bits(self) -> int:
-        """The fewest bits, at least 2, that symmetric integers of this size need."""
-        return max(2, int(np.abs(self.values.astype(np.int16)).max(initial=0)).bit_length() + 1)
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of both, stored plainly."""
-        return self.values.nbytes + self.scales.nbytes
 
 
 def integer_bits(weights: str) -> int | None:
@@ -61,11 +34,6 @@ def integer_bits(weights: str) -> int | None:
     if weights not in WEIGHTS:
         raise TwinlensError("invalid_arguments", f"--weights {weights}: choose one of {', '.join(WEIGHTS)}.")
     return int(weights[3]) if weights.startswith("int") else None
-
-
-def integer_limit(bits: int) -> int:
-    """The largest magnitude among symmetric integers of so many bits."""
-    return int(2 ** (bits - 1) - 1)
 
 
 def round_weights(network: nn.Module, weights: str) -> None:
@@ -109,7 +77,7 @@ def quantise(weight: torch.Tensor, bits: int) -> torch.Tensor:
     :return: float32 of the same shape. No number is a negative zero.
     """
     rows = weight.detach().flatten(1)
-    chunks = torch.split(rows, max(1, _CHUNK // rows.shape[1]))
+    chunks = torch.split(rows, max(1, CHUNK // rows.shape[1]))
     return torch.cat([_nearest(chunk, integer_limit(bits)) for chunk in chunks]).view_as(weight)
 
 
@@ -139,59 +107,3 @@ def _bits_by_name(network: nn.Module, bits: int) -> dict[str, int]:
         kept += sizes[name]
         chosen[name] = FULL_BITS if kept <= _KEPT_SHARE * total else bits
     return chosen
-
-
-def integers(values: NDArray[np.float32], axes: tuple[int, ...]) -> Integers | None:
-    """Find 8-bit integers and scales whose products are the very numbers of a tensor.
-
-    :param values: float32 of two or more dimensions.
-    :param axes: neighbouring axes along which the scale may differ: those of the output channels.
-    :return: ``None`` if there are none, or if a channel is a single number, which its scale would be. The scale of a
-        channel of zeros is 0.
-    """
-    inner = tuple(axis for axis in range(values.ndim) if axis not in axes)
-    order = (*axes, *inner)
-    turned = values.transpose(order)
-    rows = turned.reshape(math.prod(turned.shape[: len(axes)]), -1)
-    if rows.shape[1] < 2:
-        return None
-    found = []
-    for chunk in _chunks(rows):
-        part = _factorised(chunk)
-        if part is None:
-            return None
-        found.append(part)
-    factors = np.concatenate([part.values for part in found]).reshape(turned.shape)
-    scales = np.concatenate([part.scales for part in found])
-    spread = [size if axis in axes else 1 for axis, size in enumerate(values.shape)]
-    result = Integers(np.ascontiguousarray(factors.transpose(np.argsort(order))), scales.reshape(spread))
-    # A comparison of bits: a negative zero, which no integer is, equals zero as a number.
-    same = np.array_equal((result.values * result.scales).view(np.uint32), np.ascontiguousarray(values).view(np.uint32))
-    return result if same else None
-
-
-def _chunks(rows: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
-    step = max(1, _CHUNK // rows.shape[1])
-    for start in range(0, len(rows), step):
-        yield rows[start : start + step]
-
-
-def _factorised(rows: NDArray[np.float32]) -> Integers | None:
-    """Each row by its greatest common divisor: int8 (rows, columns) and float32 (rows,)."""
-    if not np.isfinite(rows).all():
-        return None
-    fractions, exponents = np.frexp(rows.astype(np.float64))
-    mantissas = np.ldexp(fractions, 24).astype(np.int64)
-    # The place of the lowest bit that is set, counted from that of 1.
-    places = np.frexp((mantissas & -mantissas).astype(np.float64))[1] - 1 + exponents - 24
-    lowest = np.where(mantissas == 0, np.iinfo(places.dtype).max, places).min(axis=1)
-    lowest = np.where(rows.any(axis=1), lowest, 0)
-    whole = np.ldexp(rows.astype(np.float64), -lowest[:, None])
-    if not (np.abs(whole) < 2.0**40).all():
-        return None
-    numbers = whole.astype(np.int64)
-    divisors = np.gcd.reduce(numbers, axis=1)
-    factors = numbers // np.maximum(divisors, 1)[:, None]
-    if np.abs(factors).max(initial=0) > integer_limit(FULL_BITS):
-        return None
-    return Integers(factors.astype(np.int8), np.ldexp(divisors.astype(np.float64), lowest).astype(np.float32))

@@ -19,14 +19,14 @@ ALLOWED = {
     "browser": {"browser", "twinlens"},
     "benchmarks": {"benchmarks", "browser", "training", "twinlens"},
     "parity": {"parity", "benchmarks", "browser", "twinlens"},
-    "web": {"twinlens", "training"},  # its golden files are made by the reference
+    "web": {"twinlens"},  # its golden files are made by the reference
     "loadtest": {"loadtest", "benchmarks", "browser", "twinlens.contract"},
 }
 # Who may import what is heavy, or is not in the serving environment. Tests may import anything.
 ONLY_IN = {
     "torch": {"training", "benchmarks"},
     "torchvision": {"training", "benchmarks"},
-    "onnx": {"training", "benchmarks", "web"},  # web: a made graph, whose weights the golden files hold
+    "onnx": {"training", "benchmarks"},
     "onnxscript": {"training"},
     "tensorflow": set[str](),
     "tensorflowjs": set[str](),

@@ -18,7 +18,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from training.rounding import Integers, integers
+from training.integers import Integers, integers
 from training.tfjs.convert import Walk
 from training.tfjs.graph import DTYPES, kind, shape_of
 from training.tfjs.layout import Shape
@@ -105,17 +105,18 @@ def _stored(name: str, array: NDArray[Any], source: str, encodings: Mapping[str,
     """
     dtype = {"DT_FLOAT": "float32", "DT_INT32": "int32"}[DTYPES[array.dtype]]
     entry: dict[str, Any] = {"name": name, "shape": list(array.shape), "dtype": dtype}
-    encoding = encodings[source].encoding if source in encodings else "float32"
+    origin = _origin(source, encodings)
+    encoding = encodings[origin].encoding if origin else "float32"
     if dtype != "float32" or encoding == "float32":
         return [_Stored(entry, array)]
     if encoding == "integer" and (whole := _whole(array)) is not None:
         scales = {"name": f"{name}.scales", "shape": list(whole.scales.shape), "dtype": dtype}
         return [_Stored({**entry, "quantization": INTEGERS}, whole.values), _Stored(scales, whole.scales)]
-    if encoding == "float16" and (source == name or array.ndim >= 2):
+    if encoding == "float16" and (origin == name or array.ndim >= 2):
         half = array.astype(np.float16)
         if np.array_equal(half.astype(np.float32), array):
             return [_Stored({**entry, "quantization": FLOAT16}, half)]
-    if source == name:
+    if origin == name:
         raise TwinlensError(
             "export_mismatch", f"Weight {name} is said to be {encoding}, but {encoding} does not hold its numbers."
         )

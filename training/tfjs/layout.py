@@ -89,7 +89,7 @@ class Layout:
                 if wanted % atom.size == 0:
                     axis.append(atom)
                     wanted //= atom.size
-                elif wanted > 1 and atom.size % wanted == 0:
+                elif (wanted > 1 or isinstance(atom.size, Batched)) and atom.size % wanted == 0:
                     outer, inner = Atom(type(atom.size)(wanted)), Atom(int(atom.size) // wanted)
                     at = memory.index(atom)
                     memory[at : at + 1] = [outer, inner]

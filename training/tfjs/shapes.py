@@ -24,8 +24,8 @@ def infer(model: onnx.ModelProto) -> dict[str, Shape]:
     one, two = _for_batch(model, 1), _for_batch(model, 2)
     shapes: dict[str, Shape] = {}
     for name, sizes in one.items():
-        pairs = list(zip(sizes, two[name], strict=True))
-        if not all(small in (large, large // 2) for small, large in pairs):
+        pairs = list(zip(sizes, two[name], strict=False))
+        if len(sizes) != len(two[name]) or any(large not in (small, 2 * small) for small, large in pairs):
             raise TwinlensError("unsupported_operation", f"The shape of {name!r} does not simply grow with the batch.")
         shapes[name] = tuple(Batched(small) if small != large else small for small, large in pairs)
     return shapes

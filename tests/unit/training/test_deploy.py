@@ -58,12 +58,14 @@ def test_class_maps_where_the_head_is_one_linear_layer(name: str, direct: bool) 
         assert torch.allclose(maps.mean((2, 3)) + linear.bias, logits, atol=1e-5)
 
 
-def test_a_network_without_global_pooling_is_refused() -> None:
-    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.LazyLinear(5))
-    network(torch.zeros(1, 3, *SIZE))
-    with pytest.raises(TwinlensError, match="no global average pooling") as caught:
-        deploy(network, SIZE, NORMALIZE)
-    assert caught.value.code == "unsupported_operation"
+def test_the_scaling_that_a_network_does_itself_becomes_part_of_its_input() -> None:
+    network, pixels = settled("googlenet")
+    deployed = deploy(network, SIZE, NORMALIZE, "float32")
+    assert relative_error(deployed(pixels)[0].numpy(), trained_logits(network, pixels)) < 2e-5
+    assert network.transform_input is True
+    scale = torch.tensor([1 / 255 / 0.5] * 3)  # (pixel / 255 - 0.5) / 0.5 for all three colours
+    assert torch.allclose(deployed.scale, scale)
+    assert torch.allclose(deployed.offset, torch.full((3,), -1.0))
 
 
 def test_a_weight_too_large_for_float16_is_refused_by_name() -> None:

@@ -8,9 +8,10 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
 from tests.unit.training import weights_golden
+from tests.unit.training.onnx_models import model
 from training.onnx_graph import encode
 from training.rounding import quantise
 from training.tfjs.convert import Walk
@@ -19,28 +20,6 @@ from twinlens.contract import IntegerEncoding, StoredIntegers, WeightEncoding
 from twinlens.errors import TwinlensError
 
 FLOAT = TensorProto.FLOAT
-
-
-def graph(
-    nodes: list[onnx.NodeProto], weights: dict[str, np.ndarray], outputs: list[str], channels: int = 3
-) -> onnx.ModelProto:
-    """A model that takes uint8 (N, 8, 8, channels); ``x`` is its input as float32, channels first."""
-    start = [
-        helper.make_node("Cast", ["image"], ["pixels"], to=FLOAT),
-        helper.make_node("Transpose", ["pixels"], ["x"], perm=[0, 3, 1, 2]),
-    ]
-    image = helper.make_tensor_value_info("image", TensorProto.UINT8, ["batch", 8, 8, channels])
-    model = helper.make_model(
-        helper.make_graph(
-            [*start, *nodes],
-            "test",
-            [image],
-            [helper.make_tensor_value_info(name, FLOAT, None) for name in outputs],
-            [numpy_helper.from_array(array, name) for name, array in weights.items()],
-        ),
-        opset_imports=[helper.make_opsetid("", 20)],
-    )
-    return onnx.shape_inference.infer_shapes(model)
 
 
 def node(nodes: list[dict[str, Any]], op: str) -> dict[str, Any]:
@@ -62,7 +41,7 @@ def conv(output: str = "y", **attributes: Any) -> onnx.NodeProto:
 def test_a_convolution_takes_up_bias_and_relu6() -> None:
     bounds = {"low": np.array(0, np.float32), "high": np.array(6, np.float32)}
     walk = Walk(
-        graph(
+        model(
             [conv(pads=[1, 1, 1, 1], strides=[2, 2]), helper.make_node("Clip", ["y", "low", "high"], ["z"])],
             {**CONV, **bounds},
             ["z"],
@@ -78,20 +57,62 @@ def test_a_convolution_takes_up_bias_and_relu6() -> None:
 
 
 def test_an_activation_that_others_need_too_is_not_taken_up() -> None:
-    walk = Walk(graph([conv(), helper.make_node("Relu", ["y"], ["z"])], CONV, ["y", "z"]))
+    walk = Walk(model([conv(), helper.make_node("Relu", ["y"], ["z"])], CONV, ["y", "z"]))
     nodes = walk.run().nodes
     assert strings(node(nodes, "_FusedConv2D")["attr"]["fused_ops"]) == ["BiasAdd"]
-    assert node(nodes, "Relu")["input"] == [walk.values["y"].node]
+    assert (node(nodes, "Relu")["input"][0],) == walk.values["y"].nodes
 
 
 def test_one_group_per_channel_is_a_depthwise_convolution() -> None:
     weights = {"w": np.arange(6 * 9, dtype=np.float32).reshape(6, 1, 3, 3), "b": np.zeros(6, np.float32)}
-    walk = Walk(graph([conv(group=3)], weights, ["y"]))
+    walk = Walk(model([conv(group=3)], weights, ["y"]))
     result = walk.run()
     node(result.nodes, "FusedDepthwiseConv2dNative")
     kernel = result.constants["w"]
     assert kernel.shape == (3, 3, 3, 2)
     np.testing.assert_array_equal(kernel[:, :, 1, 1], weights["w"][3, 0])
+
+
+def test_a_convolution_is_written_in_the_parts_that_a_grouped_one_reads() -> None:
+    weights = {
+        **CONV,
+        "w": np.arange(16 * 3, dtype=np.float32).reshape(16, 3, 1, 1),
+        "b": np.zeros(16, np.float32),
+        "g": np.random.default_rng(0).normal(size=(16, 8, 3, 3)).astype(np.float32),
+    }
+    grouped = helper.make_node("Conv", ["y", "g"], ["z"], group=2, pads=[1, 1, 1, 1])
+    walk = Walk(model([conv(), grouped], weights, ["z"]))
+    result = walk.run()
+    assert [entry["op"] for entry in result.nodes].count("_FusedConv2D") == 4
+    assert not [entry for entry in result.nodes if entry["op"] in ("Slice", "SplitV")]
+    np.testing.assert_array_equal(result.constants["w.part1"][0, 0], weights["w"][8:, :, 0, 0].T)
+    np.testing.assert_array_equal(result.constants["g.part1"], weights["g"][8:].transpose(2, 3, 1, 0))
+    assert result.sources["g.part1"] == "g"
+
+
+def test_narrow_groups_are_bundled_to_the_width_that_is_computed_at_once() -> None:
+    weights = {"w": np.ones((16, 4, 1, 1), np.float32), "b": np.zeros(16, np.float32)}
+    result = Walk(model([conv(group=4)], weights, ["y"], channels=16)).run()
+    kernels = [array for name, array in result.constants.items() if result.sources[name] == "w"]
+    assert [kernel.shape for kernel in kernels] == [(1, 1, 8, 8)] * 2
+    np.testing.assert_array_equal(kernels[0][0, 0], np.kron(np.eye(2), np.ones((4, 4))))
+
+
+def test_a_large_depthwise_kernel_is_cut_into_pieces_that_add_up_to_it() -> None:
+    kernel = np.random.default_rng(0).normal(size=(3, 1, 7, 7)).astype(np.float32)
+    weights = {"w": kernel, "b": np.ones(3, np.float32)}
+    result = Walk(model([conv(group=3, pads=[3, 3, 3, 3])], weights, ["y"])).run()
+    pieces = [entry for entry in result.nodes if entry["op"] == "FusedDepthwiseConv2dNative"]
+    whole = np.zeros((7, 7, 3))
+    for piece in pieces:
+        taps = result.constants[piece["input"][1]][..., 0]
+        assert taps.shape[0] * taps.shape[1] in (25, 9, 4)
+        _, down, across, _ = (int(value) for value in piece["attr"]["dilations"]["list"]["i"])
+        top, left = (int(piece["attr"]["explicit_paddings"]["list"]["i"][index]) for index in (2, 4))
+        rows, columns = 3 - top + down * np.arange(len(taps)), 3 - left + across * np.arange(taps.shape[1])
+        whole[np.ix_(rows, columns)] += taps
+    np.testing.assert_array_equal(whole, kernel[:, 0].transpose(1, 2, 0))
+    assert [entry["op"] for entry in result.nodes].count("AddV2") == len(pieces) - 1
 
 
 @pytest.mark.parametrize(("after_relu", "lowest"), [(True, 0.0), (False, float(np.finfo(np.float32).min))])
@@ -100,16 +121,62 @@ def test_a_padded_pool_is_padded_before_with_what_never_wins(after_relu: bool, l
     pool = helper.make_node(
         "MaxPool", ["r" if after_relu else "x"], ["y"], kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1]
     )
-    result = Walk(graph([*relu, pool], {}, ["y"])).run()
+    result = Walk(model([*relu, pool], {}, ["y"])).run()
     _, paddings, value = node(result.nodes, "PadV2")["input"]
-    np.testing.assert_array_equal(result.constants[paddings], [[0, 0], [1, 1], [1, 1], [0, 0]])
+    # The last window ends at the last row, so that nothing is added there.
+    np.testing.assert_array_equal(result.constants[paddings], [[0, 0], [1, 0], [1, 0], [0, 0]])
     assert result.constants[value] == np.float32(lowest)
     assert base64.b64decode(node(result.nodes, "MaxPool")["attr"]["padding"]["s"]) == b"VALID"
 
 
+def test_a_pool_over_the_edge_needs_no_padding_where_tensorflow_has_the_same() -> None:
+    pool = helper.make_node("MaxPool", ["x"], ["y"], kernel_shape=[3, 3], strides=[2, 2], ceil_mode=1)
+    nodes = Walk(model([pool], {}, ["y"])).run().nodes
+    assert base64.b64decode(node(nodes, "MaxPool")["attr"]["padding"]["s"]) == b"SAME"
+    assert not [entry for entry in nodes if entry["op"] == "PadV2"]
+
+
+def test_a_linear_layer_on_a_flattened_image_has_its_weights_moved() -> None:
+    weights = {"w": np.arange(3 * 64, dtype=np.float32).reshape(1, 192), "b": np.zeros(1, np.float32)}
+    flatten = helper.make_node("Flatten", ["x"], ["f"], axis=1)
+    result = Walk(model([flatten, helper.make_node("Gemm", ["f", "w", "b"], ["y"], transB=1)], weights, ["y"])).run()
+    assert not [entry for entry in result.nodes if entry["op"] == "Transpose"]
+    expected = weights["w"].reshape(3, 8, 8).transpose(1, 2, 0).reshape(192, 1)
+    np.testing.assert_array_equal(result.constants["w"], expected)
+
+
+def test_joining_ever_more_joins_only_what_is_new() -> None:
+    nodes = [
+        helper.make_node("Relu", ["x"], ["r"]),
+        helper.make_node("Concat", ["x", "r"], ["one"], axis=1),
+        helper.make_node("Sigmoid", ["one"], ["s"]),
+        helper.make_node("Concat", ["x", "r", "s"], ["y"], axis=1),
+    ]
+    walk = Walk(model(nodes, {}, ["y"]))
+    joins = [entry for entry in walk.run().nodes if entry["op"] == "ConcatV2"]
+    assert [entry["input"][:-1] for entry in joins] == [["pixels", "r"], ["one", "s"]]
+
+
+def test_a_permutation_and_back_moves_nothing() -> None:
+    nodes = [
+        helper.make_node("Transpose", ["x"], ["t"], perm=[0, 2, 3, 1]),
+        helper.make_node("Sigmoid", ["t"], ["s"]),
+        helper.make_node("Transpose", ["s"], ["y"], perm=[0, 3, 1, 2]),
+    ]
+    ops = {entry["op"] for entry in Walk(model(nodes, {}, ["y"])).run().nodes}
+    assert ops == {"Placeholder", "Cast", "Sigmoid"}
+
+
+def test_what_constants_alone_go_into_is_computed() -> None:
+    weights = {"c": np.arange(3, dtype=np.float32).reshape(1, 1, 3)}
+    nodes = [helper.make_node("Transpose", ["c"], ["t"], perm=[2, 0, 1]), helper.make_node("Mul", ["x", "t"], ["y"])]
+    result = Walk(model(nodes, weights, ["y"])).run()
+    assert result.constants["t"].shape == (1, 1, 1, 3)
+
+
 def test_a_constant_per_channel_moves_last() -> None:
     weights = {"c": np.arange(3, dtype=np.float32).reshape(3, 1, 1)}
-    result = Walk(graph([helper.make_node("Mul", ["x", "c"], ["y"])], weights, ["y"])).run()
+    result = Walk(model([helper.make_node("Mul", ["x", "c"], ["y"])], weights, ["y"])).run()
     assert result.constants["c"].shape == (1, 1, 1, 3)
 
 
@@ -119,20 +186,41 @@ REFUSED = {
         {},
         "Node 'odd' (Softplus) cannot be written for TensorFlow.js: the direct writer does not know this operation",
     ),
-    "groups": (
-        [conv(group=2)],
-        {"w": np.ones((4, 2, 3, 3), np.float32), "b": np.zeros(4, np.float32)},
-        "Node 'conv' (Conv) cannot be written for TensorFlow.js: a convolution of 2 groups over 4 channels",
+    "strides and dilations": (
+        [conv(strides=[2, 2], dilations=[2, 2])],
+        {"w": np.ones((4, 4, 3, 3), np.float32), "b": np.zeros(4, np.float32)},
+        "Node 'conv' (Conv) cannot be written for TensorFlow.js: TensorFlow.js has no convolution with both",
     ),
-    "a pool in ceil mode": (
-        [helper.make_node("MaxPool", ["x"], ["y"], name="pool", kernel_shape=[2, 2], ceil_mode=1)],
+    "a dilated pool": (
+        [helper.make_node("MaxPool", ["x"], ["y"], name="pool", kernel_shape=[2, 2], dilations=[2, 2])],
         {},
-        "Node 'pool' (MaxPool) cannot be written for TensorFlow.js: ceil_mode",
+        "Node 'pool' (MaxPool) cannot be written for TensorFlow.js: only two-dimensional pools without dilations",
     ),
-    "another reshape": (
-        [helper.make_node("Flatten", ["x"], ["y"], name="flatten")],
+    "a window that lies in the padding": (
+        [
+            helper.make_node(
+                "MaxPool",
+                ["x"],
+                ["y"],
+                name="pool",
+                kernel_shape=[2, 2],
+                strides=[3, 3],
+                pads=[1, 1, 0, 0],
+                ceil_mode=1,
+            )
+        ],
         {},
-        "Node 'flatten' (Flatten) cannot be written for TensorFlow.js: only (N, C, 1, 1) to (N, C) is known",
+        "Node 'pool' (MaxPool) cannot be written for TensorFlow.js: its last window lies beyond the image",
+    ),
+    "the mean over channels": (
+        [helper.make_node("ReduceMean", ["x", "axes"], ["y"], name="mean")],
+        {"axes": np.array([1])},
+        "Node 'mean' (ReduceMean) cannot be written for TensorFlow.js: only the mean over height and width is known",
+    ),
+    "uneven steps": (
+        [helper.make_node("Slice", ["x", "start", "end", "axes", "steps"], ["y"], name="slice")],
+        {"start": np.array([0]), "end": np.array([8]), "axes": np.array([2]), "steps": np.array([3])},
+        "Node 'slice' (Slice) cannot be written for TensorFlow.js: only steps that divide an axis are known",
     ),
     "an unknown attribute": (
         [helper.make_node("Cast", ["x"], ["y"], name="cast", to=FLOAT, saturate=0)],
@@ -151,9 +239,10 @@ REFUSED = {
 def test_what_cannot_be_written_is_refused_by_node_and_operation(case: str) -> None:
     nodes, weights, message = REFUSED[case]
     with pytest.raises(TwinlensError) as caught:
-        write_tfjs(graph(nodes, weights, ["y"], channels=4), {})
+        write_tfjs(model(nodes, weights, ["y"], channels=4), {})
     assert caught.value.code == "unsupported_operation"
     assert message in caught.value.detail
+    assert "--via tensorflowjs" in caught.value.detail
 
 
 def test_shards_are_small_named_by_content_and_join_to_the_weights() -> None:
@@ -163,10 +252,10 @@ def test_shards_are_small_named_by_content_and_join_to_the_weights() -> None:
         helper.make_node("Reshape", ["pooled", "shape"], ["flat"]),
         helper.make_node("Gemm", ["flat", "w"], ["y"]),
     ]
-    model = graph(nodes, {**weights, "axes": np.array([2, 3]), "shape": np.array([-1, 3])}, ["y"])
-    _, encodings = encode(model)
+    built = model(nodes, {**weights, "axes": np.array([2, 3]), "shape": np.array([-1, 3])}, ["y"])
+    _, encodings = encode(built)
     assert encodings["w"] == WeightEncoding(shape=[3, 700_000], encoding="float16")
-    files = write_tfjs(model, encodings)
+    files = write_tfjs(built, encodings)
     document = json.loads(files.pop("model.json"))
     (manifest,) = document["weightsManifest"]
     assert manifest["paths"] == list(files)
@@ -183,13 +272,21 @@ def test_shards_are_small_named_by_content_and_join_to_the_weights() -> None:
             assert dtype == np.float16
             np.testing.assert_array_equal(found.astype(np.float32), weights["w"])
     assert offset == len(blob)
-    assert write_tfjs(model, encodings).keys() == {"model.json", *files}
+    assert write_tfjs(built, encodings).keys() == {"model.json", *files}
+
+
+def test_parts_of_a_weight_are_encoded_as_it_is() -> None:
+    weights = {"w": np.random.default_rng(0).normal(size=(16, 8, 3, 3)).astype(np.float16).astype(np.float32)}
+    built = model([helper.make_node("Conv", ["x", "w"], ["y"], group=2)], weights, ["y"], channels=16)
+    document = json.loads(write_tfjs(built, encode(built)[1])["model.json"])
+    entries = {entry["name"]: entry for entry in document["weightsManifest"][0]["weights"]}
+    assert entries["w.part0"]["quantization"] == entries["w.part1"]["quantization"]
 
 
 def test_numbers_that_the_encoding_does_not_hold_are_refused() -> None:
-    model = graph([conv()], {**CONV, "w": np.full((4, 3, 3, 3), 0.1, np.float32)}, ["y"])
+    built = model([conv()], {**CONV, "w": np.full((4, 3, 3, 3), 0.1, np.float32)}, ["y"])
     with pytest.raises(TwinlensError, match="float16 does not hold its numbers"):
-        write_tfjs(model, {"w": WeightEncoding(shape=[4, 3, 3, 3], encoding="float16")})
+        write_tfjs(built, {"w": WeightEncoding(shape=[4, 3, 3, 3], encoding="float16")})
 
 
 def whole(*shape: int, bits: int = 8) -> np.ndarray:
@@ -217,12 +314,12 @@ def test_integers_are_stored_in_the_writer_s_order_of_axes() -> None:
         helper.make_node("Conv", ["a", "depthwise"], ["b"], group=6),
         helper.make_node("Conv", ["b", "multiplied"], ["y"], group=6),
     ]
-    model = graph(nodes, weights, ["y"])
-    _, encodings = encode(model, "int8-channel")
-    files = write_tfjs(model, encodings)
+    built = model(nodes, weights, ["y"])
+    _, encodings = encode(built, "int8-channel")
+    files = write_tfjs(built, encodings)
     tensors, located = stored(files), locate(files, encodings)
     axes = {"full": [3], "depthwise": [2], "multiplied": [2, 3]}
-    for name, array in Walk(model).run().constants.items():
+    for name, array in Walk(built).run().constants.items():
         if name in weights:
             encoding = located[name]
             assert isinstance(encoding, IntegerEncoding)
@@ -234,10 +331,10 @@ def test_integers_are_stored_in_the_writer_s_order_of_axes() -> None:
 
 
 def test_packed_shards_are_named_by_what_lies_at_the_host_and_always_the_same() -> None:
-    model = graph([conv()], {"w": whole(4, 3, 3, 3), "b": np.zeros(4, np.float32)}, ["y"])
-    _, encodings = encode(model, "int8-channel")
-    files = write_tfjs(model, encodings)
-    assert write_tfjs(model, encodings) == files
+    built = model([conv()], {"w": whole(4, 3, 3, 3), "b": np.zeros(4, np.float32)}, ["y"])
+    _, encodings = encode(built, "int8-channel")
+    files = write_tfjs(built, encodings)
+    assert write_tfjs(built, encodings) == files
     (shard,) = [name for name in files if name != "model.json"]
     assert shard == f"weights.{hashlib.sha256(files[shard]).hexdigest()[:16]}.gz.bin"
     assert files[shard][4:8] == bytes(4)  # the time that gzip writes down
@@ -245,11 +342,11 @@ def test_packed_shards_are_named_by_what_lies_at_the_host_and_always_the_same() 
 
 def test_parts_of_a_weight_are_integers_where_they_can_be() -> None:
     weight = whole(8, 4, 3, 3)
-    model = graph([conv()], {"w": weight[:, :3], "b": np.zeros(8, np.float32)}, ["y"])
-    _, encodings = encode(model, "int8-channel")
+    built = model([conv()], {"w": weight[:, :3], "b": np.zeros(8, np.float32)}, ["y"])
+    _, encodings = encode(built, "int8-channel")
     parts = {"w.0": weight[:4], "w.1": weight[4:], "w.average": np.full((4, 3, 3, 3), 1 / 7, np.float32) ** 2}
     nodes = [helper.make_node("Conv", ["x", name], [name[2:]]) for name in parts]
-    cut = graph(nodes, {name: part[:, :3] for name, part in parts.items()}, ["0", "1", "average"])
+    cut = model(nodes, {name: part[:, :3] for name, part in parts.items()}, ["0", "1", "average"])
     files = write_tfjs(cut, encodings)
     encoding = locate(files, encodings)["w"]
     assert isinstance(encoding, IntegerEncoding)
@@ -260,9 +357,9 @@ def test_parts_of_a_weight_are_integers_where_they_can_be() -> None:
 
 def test_weights_that_are_no_integers_after_all_are_refused() -> None:
     weight = whole(4, 3, 3, 3)
-    model = graph([conv()], {**CONV, "w": weight}, ["y"])
-    _, encodings = encode(model, "int8-channel")
-    other = graph([conv()], {**CONV, "w": weight + np.float32(1e-3) * weight**2}, ["y"])
+    built = model([conv()], {**CONV, "w": weight}, ["y"])
+    _, encodings = encode(built, "int8-channel")
+    other = model([conv()], {**CONV, "w": weight + np.float32(1e-3) * weight**2}, ["y"])
     with pytest.raises(TwinlensError, match="integer does not hold its numbers") as caught:
         write_tfjs(other, encodings)
     assert caught.value.code == "export_mismatch"

@@ -18,8 +18,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from training.integers import integer_limit
 from training.onnx_graph import encode
-from training.rounding import integer_limit
 from training.tfjs.files import locate, write_tfjs
 
 PATH: Final = Path(__file__).parents[3] / "web" / "tests" / "golden" / "weights.json"

@@ -85,6 +85,8 @@ def _read(walk: Walk, node: onnx.NodeProto) -> _Convolution:
     )
     if weight.ndim != 4 or at["auto_pad"] != b"NOTSET":
         walk.refuse(node, "only two-dimensional convolutions with explicit padding are known")
+    if max(at["strides"]) > 1 and max(at["dilations"]) > 1:
+        walk.refuse(node, "TensorFlow.js has no convolution with both strides and dilations")
     bias = walk.optional(node, 2)
     bias = np.zeros(weight.shape[0], np.float32) if bias is None else bias
     return _Convolution(node, weight, bias, at["group"], at["pads"], at["strides"], at["dilations"])
@@ -213,7 +215,8 @@ def _pieces(conv: _Convolution, kernel: NDArray[Any]) -> Iterator[_Piece]:
     height, width = kernel.shape[:2]
     middle = height // 2
     centred = conv.pads == [middle * dilation for dilation in conv.dilations] * 2
-    if height != width or height % 2 == 0 or height <= _LARGEST_FAST or not centred:
+    spreads = max(conv.strides) == 1  # TensorFlow.js spreads no kernel that is strided
+    if height != width or height % 2 == 0 or height <= _LARGEST_FAST or not centred or not spreads:
         yield _Piece(kernel, conv.pads, (1, 1))
         return
 

@@ -43,6 +43,8 @@ def _windows(walk: Walk, node: onnx.NodeProto, at: dict[str, Any]) -> _Windows:
     kernel, strides, before = list(at["kernel_shape"]), list(at["strides"]), list(at["pads"][:2])
     after, same = [], []
     for size, result, window, stride, pad in zip(sizes, results, kernel, strides, before, strict=True):
+        if (result - 1) * stride - pad >= size:
+            walk.refuse(node, "its last window lies beyond the image, which ONNX Runtime and others count differently")
         reach = (result - 1) * stride + window - size
         after.append(reach - pad)
         overhang = max(reach, 0)
