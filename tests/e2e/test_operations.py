@@ -119,6 +119,17 @@ CASES: dict[str, list[Node]] = {
     "silu": [do("Sigmoid", ["x"], "s"), do("Mul", ["x", "s"])],
     "gelu": [do("Mul", ["x", number(4)], "m"), do("Gelu", ["m"])],
     "tanh": [do("Tanh", ["x"])],
+    "scale and offset of each channel, then relu": [
+        do("Mul", [normal(16, 1, 1), "x"], "m"),
+        do("Add", ["m", normal(1, 16, 1, 1)], "a"),
+        do("Relu", ["a"]),
+    ],
+    "scale and offset of pixels": [
+        do("Transpose", ["x"], "t", perm=LAST),
+        do("Mul", ["t", normal(16)], "m"),
+        do("Add", [normal(16), "m"], "a"),
+        do("Transpose", ["a"], perm=FIRST),
+    ],
     "constants": [
         do("Add", ["x", normal(16, 1, 1)], "a"),
         do("Sub", [normal(1, 16, 8, 8), "a"], "b"),

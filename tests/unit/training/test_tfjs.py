@@ -157,6 +157,19 @@ def test_joining_ever_more_joins_only_what_is_new() -> None:
     assert [entry["input"][:-1] for entry in joins] == [["pixels", "r"], ["one", "s"]]
 
 
+def test_a_scale_and_an_offset_of_each_channel_are_one_operation() -> None:
+    weights = {"s": np.arange(3, dtype=np.float32).reshape(3, 1, 1), "o": np.ones((1, 3, 1, 1), np.float32)}
+    nodes = [
+        helper.make_node("Mul", ["x", "s"], ["m"]),
+        helper.make_node("Add", ["m", "o"], ["a"]),
+        helper.make_node("Relu", ["a"], ["y"]),
+    ]
+    result = Walk(model(nodes, weights, ["y"])).run()
+    assert {entry["op"] for entry in result.nodes} == {"Placeholder", "Cast", "Const", "FusedDepthwiseConv2dNative"}
+    assert result.constants["s"].shape == (1, 1, 3, 1)
+    assert result.constants["o"].shape == (3,)
+
+
 def test_a_permutation_and_back_moves_nothing() -> None:
     nodes = [
         helper.make_node("Transpose", ["x"], ["t"], perm=[0, 2, 3, 1]),

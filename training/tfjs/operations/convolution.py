@@ -247,20 +247,43 @@ def _batch_norm(walk: Walk, node: onnx.NodeProto) -> None:
         walk.refuse(node, "only the batch norm of images, with its statistics fixed, is known")
     scale, offset, mean, variance = (walk.array(node, position).astype(np.float64) for position in (1, 2, 3, 4))
     slope = scale / np.sqrt(variance + at["epsilon"])
-    kernel = slope.astype(np.float32).reshape(1, 1, -1, 1)
-    bias = (offset - mean * slope).astype(np.float32)
-    source = walk.arranged(node.input[0], CHANNELS_LAST)
+    name = node.output[0]
+    constants = (f"{name}.scale", slope), (f"{name}.offset", offset - mean * slope)
+    scaled(walk, node.input[0], node, CHANNELS_LAST, *constants)
+
+
+def scaled(
+    walk: Walk,
+    source: str,
+    node: onnx.NodeProto,
+    order: tuple[int, ...],
+    scale: tuple[str, NDArray[Any]],
+    offset: tuple[str, NDArray[Any]],
+) -> None:
+    """Write ``x * scale + offset``, and a ReLU that follows, as a depthwise convolution of one tap.
+
+    :param source: ``x``, an activation of four axes.
+    :param node: the node whose output this is.
+    :param order: the axes of ``x`` as they are to lie in memory; scale and offset go along the last.
+    :param scale: name and numbers, one for each index of that axis.
+    :param offset: as the scale.
+    """
+    inputs = [
+        walk.arranged(source, order),
+        walk.constant(scale[0], scale[1].astype(np.float32).reshape(1, 1, -1, 1)),
+        walk.constant(offset[0], offset[1].astype(np.float32)),
+    ]
     end, activation = walk.fuse_activation(node)
-    name, shape = node.output[0], walk.shape(node.output[0])
+    shape = walk.shape(end.output[0])
     found = walk.add(
         "FusedDepthwiseConv2dNative",
         end.output[0],
-        [source, walk.constant(f"{name}.scale", kernel), walk.constant(f"{name}.offset", bias)],
-        [shape[axis] for axis in CHANNELS_LAST],
+        inputs,
+        [shape[axis] for axis in order],
         strides=integers([1, 1, 1, 1]),
         dilations=integers([1, 1, 1, 1]),
         **padding([0, 0, 0, 0]),
         **NHWC,
         **fused(activation),
     )
-    walk.bind(end.output[0], found, Layout.plain(shape, CHANNELS_LAST), not_negative=activation is not None)
+    walk.bind(end.output[0], found, Layout.plain(shape, order), not_negative=activation is not None)

@@ -9,6 +9,7 @@ import onnx
 from numpy.typing import NDArray
 
 from training.tfjs.layout import Layout
+from training.tfjs.operations.convolution import scaled
 from training.tfjs.operations.table import operation
 
 if TYPE_CHECKING:
@@ -24,7 +25,35 @@ _NORMAL_FACTOR: Final = 2.22584091e-6
 _NORMAL_QUADRATICS: Final = ((-17.6926219, 113.164138), (31.3826792, 697.176278))
 
 
-@operation(*_BINARY)
+@operation("Mul")
+def _multiply(walk: Walk, node: onnx.NodeProto) -> None:
+    """A product, together with the sum that alone reads it where both are with a constant for each channel."""
+    reader = walk.only_reader(node.output[0])
+    source = next(name for name in node.input if walk.values[name].array is None)
+    order = walk.values[source].layout.order()
+    if reader is not None and reader.op_type == "Add" and len(order) == 4:
+        scale = _per_channel(walk, node, source, order)
+        offset = _per_channel(walk, reader, node.output[0], order)
+        if scale is not None and offset is not None:
+            scaled(walk, source, walk.take(reader), order, scale, offset)
+            return
+    _binary(walk, node)
+
+
+def _per_channel(
+    walk: Walk, node: onnx.NodeProto, source: str, order: tuple[int, ...]
+) -> tuple[str, NDArray[Any]] | None:
+    """The constant that a node combines an activation with, and its name, if it only varies along the last axis."""
+    names = [name for name in node.input if name != source]
+    array = walk.values[names[0]].array if len(names) == 1 and names[0] in walk.values else None
+    if array is None or array.ndim > len(order):
+        return None
+    full = array.reshape((1,) * (len(order) - array.ndim) + array.shape).transpose(order)
+    along = full.size == full.shape[-1] == walk.shape(source)[order[-1]]
+    return (names[0], full.flatten()) if along else None
+
+
+@operation("Add", "Div", "Sub")
 def _binary(walk: Walk, node: onnx.NodeProto) -> None:
     shape = walk.shape(node.output[0])
     operands = [walk.values[name] for name in node.input]
