@@ -26,8 +26,8 @@ GRAPH: Final = "model.onnx"
 PIXELS: Final = "pixels.npy"
 LOGITS: Final = "logits.npy"
 _ROUNDS: Final = 7
-_ROUND_MS: Final = 1000
-_MOST_REPEATS: Final = 10
+_ROUND_MS: Final = 2000
+_MOST_REPEATS: Final = 20
 
 
 def compare(folder: Path, route: str, backend: str) -> dict[str, Any]:
