@@ -70,7 +70,8 @@ class Writer:
             if node.op == "placeholder":
                 names[node] = source
             elif node.op == "get_attr":
-                names[node] = self.weight(f"{prefix}{node.target}", network.get_parameter(str(node.target)))
+                tensor: torch.Tensor = operator.attrgetter(str(node.target))(network)
+                names[node] = self.weight(f"{prefix}{node.target}", tensor)
             elif node.op == "output":
                 return [names[result] for result in node.args[0]]
             elif node.target not in _NOTHING and not isinstance(node.meta.get("val"), int):

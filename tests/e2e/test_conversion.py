@@ -17,6 +17,9 @@ from training.tfjs.files import write_tfjs
 from twinlens.errors import TwinlensError
 from twinlens.golden import relative_error
 
+# The largest of 131,072 numbers of a feature map may differ more than the largest of 10 logits: in a random Inception,
+# rounding alone takes PyTorch in float32 1.5e-4 from PyTorch in float64.
+TOLERANCES = {"logits": 1e-4, "embedding": 5e-4, "features": 5e-4}
 # Small ones at the size of the tests, large ones at the size that they were made for.
 SMALL = [
     "mobilenet_v2",
@@ -73,7 +76,7 @@ def test_tfjs_answers_as_pytorch_does(browser: Browser, converted, backend: Back
     assert list(outputs) == list(OUTPUTS)
     for name, reference in expected.items():
         assert outputs[name].shape == reference[:count].shape
-        assert relative_error(outputs[name], reference[:count]) <= 1e-4
+        assert relative_error(outputs[name], reference[:count]) <= TOLERANCES[name]
 
 
 def test_the_batch_is_dynamic(browser: Browser, converted) -> None:
