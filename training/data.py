@@ -16,10 +16,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from training.files import LeftOut, Read, below, contents, is_folder, quiet, readable, visible
+from training.files import LeftOut, Read, below, contents, quiet
 from training.progress import bar
 from training.run import Run, Splits, load_splits
 from twinlens.errors import TwinlensError
+from twinlens.folders import is_folder, readable, split_folders, visible
 from twinlens.inference import available_threads
 
 TRAIN: Final = "train"
@@ -27,7 +28,6 @@ VALIDATION: Final = "validation"
 TEST: Final = "test"
 SPLITS: Final = (TRAIN, VALIDATION, TEST)
 
-_FOLDERS: Final = {"train": TRAIN, "validation": VALIDATION, "val": VALIDATION, "valid": VALIDATION, "test": TEST}
 _HELD_OUT: Final = 0.1
 # Photos left out for one reason that are shown by name.
 _SHOWN: Final = 3
@@ -179,12 +179,8 @@ def reopen(run: Path, record: Run, path: Path | None = None) -> DataSet:
 
 
 def _given_splits(path: Path) -> dict[Path, str]:
-    """The folders that are splits. A folder called ``train`` that holds photos is a label (of trains)."""
-    found = {
-        entry: _FOLDERS[entry.name.lower()]
-        for entry in visible(path)
-        if entry.name.lower() in _FOLDERS and is_folder(entry) and any(is_folder(child) for child in visible(entry))
-    }
+    """The folders that are splits, of which there is one each, and one to learn from."""
+    found = split_folders(path)
     for split in SPLITS:
         folders = [str(folder.name) for folder, of in found.items() if of == split]
         if len(folders) > 1:

@@ -22,6 +22,7 @@ from training.rules import Preprocessing, standard
 from twinlens.contract import Rules
 from twinlens.decode import Decoded, Limits, decode_pixels, read_header, sniff
 from twinlens.errors import TwinlensError
+from twinlens.folders import is_folder, visible
 from twinlens.inference import available_threads
 
 LIMITS: Final = Limits()
@@ -70,28 +71,6 @@ class Room:
 
 
 _ROOM: Final = Room(_PIXELS_AT_ONCE)
-
-
-def visible(folder: Path) -> list[Path]:
-    """What a folder holds, but for hidden files, in the order of the names.
-
-    :raises TwinlensError: ``invalid_data`` if it cannot be read.
-    """
-    try:
-        return sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
-    except OSError as error:
-        raise TwinlensError(
-            "invalid_data",
-            f"The folder {readable(folder)} cannot be read ({error.strerror}): allow it to be read, or remove it.",
-        ) from None
-
-
-def is_folder(path: Path) -> bool:
-    """Whether there is a folder, or a link to one, that can be looked at."""
-    try:
-        return path.is_dir()
-    except OSError:  # the link leads to where this user may not look
-        return False
 
 
 def below(folder: Path, left_out: LeftOut, above: frozenset[Path] = frozenset()) -> Iterator[Path]:
@@ -156,11 +135,6 @@ def quiet() -> None:
     """Keep Pillow from warning of damaged metadata: of 4000 photos it would name none."""
     logging.getLogger("PIL").setLevel(logging.CRITICAL)
     warnings.filterwarnings("ignore", module=r"PIL\.")
-
-
-def readable(path: Path) -> str:
-    """A path as it can be printed and recorded: bytes of a name that are not UTF-8 are escaped."""
-    return str(path).encode(errors="surrogateescape").decode(errors="backslashreplace")
 
 
 def _check(_file: Path, data: bytes) -> None:

@@ -15,6 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from training.deploy import Deployed
 from training.fx_onnx import UnknownOperationError, Writer
+from training.halves import exact_float16
 from training.integers import FULL_BITS, Integers, integers
 from training.rounding import integer_bits
 from twinlens.contract import Encoding, IntegerEncoding, WeightEncoding
@@ -134,9 +135,8 @@ def encode(model: onnx.ModelProto, weights: str = "float16") -> tuple[onnx.Model
             initializers.append(initializer)
             continue
         whole = _whole(values) if bits and values.ndim >= 2 else None
-        half = values.astype(np.float16)
-        fits_half = (values.ndim >= 2 or bits is not None) and np.array_equal(half.astype(np.float32), values)
-        if whole is not None and (not fits_half or whole.nbytes < half.nbytes):
+        half = exact_float16(values) if values.ndim >= 2 or bits is not None else None
+        if whole is not None and (half is None or whole.nbytes < half.nbytes):
             encodings[name] = IntegerEncoding(
                 shape=list(values.shape),
                 encoding="integer",
@@ -154,8 +154,8 @@ def encode(model: onnx.ModelProto, weights: str = "float16") -> tuple[onnx.Model
                 helper.make_node("Mul", [f"{name}.whole", f"{name}.scales"], [name]),
             ]
             continue
-        encodings[name] = WeightEncoding(shape=list(values.shape), encoding="float16" if fits_half else "float32")
-        if fits_half:
+        encodings[name] = WeightEncoding(shape=list(values.shape), encoding="float32" if half is None else "float16")
+        if half is not None:
             initializers.append(numpy_helper.from_array(half, f"{name}.float16"))
             expansions.append(helper.make_node("Cast", [f"{name}.float16"], [name], to=TensorProto.FLOAT))
         else:

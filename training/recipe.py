@@ -110,9 +110,10 @@ def train(arguments: Arguments, group: Group = ALONE) -> Run:
         )
     rules = preprocessing(record)
     validation = Photos(data.splits[VALIDATION], served(rules), budget // 4, "Decoding (validation)")
-    if photos.held < len(photos):
+    held = photos.held
+    if held < len(photos):
         say(
-            f"{photos.held} of {len(photos)} photos to learn from fit --memory-mib {arguments.memory_mib}; the others "
+            f"{held} of {len(photos)} photos to learn from fit --memory-mib {arguments.memory_mib}; the others "
             "are decoded anew in every epoch, which takes longer."
         )
     augment = v2.Compose(
@@ -150,7 +151,7 @@ def train(arguments: Arguments, group: Group = ALONE) -> Run:
     while record.finished is None:
         number = len(record.epochs) + 1
         _reseed(arguments.seed, number, group.rank)
-        workers = devices.workers(arguments.workers, device, photos.held == len(photos))
+        workers = devices.workers(arguments.workers, device, held == len(photos))
         loader = DataLoader(
             Augmented(photos, augment, arguments.seed, number),
             part,

@@ -19,7 +19,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-from training.tfjs.files import MODEL, SHARD_BYTES
+from training.halves import exact_float16
+from training.tfjs.files import FLOAT16, MODEL, shard_files
 from twinlens.errors import TwinlensError
 
 _DTYPES: Final = {"float32": np.dtype("<f4"), "int32": np.dtype("<i4"), "bool": np.dtype(np.bool_)}
@@ -49,8 +50,7 @@ def adopt(files: Mapping[str, bytes], model: onnx.ModelProto) -> dict[str, bytes
         node["name"] = names.get(node["name"], node["name"])
         node["input"] = [_renamed(name, names) for name in node.get("input", [])]
     entries, blob = _encoded({names.get(name, name): array for name, array in weights.items()})
-    shards = [blob[start : start + SHARD_BYTES] for start in range(0, len(blob), SHARD_BYTES)]
-    written = {f"weights.{hashlib.sha256(shard).hexdigest()[:16]}.bin": shard for shard in shards}
+    written = shard_files(blob)
     document["weightsManifest"] = [{"paths": list(written), "weights": entries}]
     return {MODEL: json.dumps(document, separators=(",", ":")).encode(), **written}
 
@@ -143,14 +143,12 @@ def _encoded(weights: Mapping[str, NDArray[Any]]) -> tuple[list[dict[str, Any]],
     for name, array in weights.items():
         entry: dict[str, Any] = {"name": name, "shape": list(array.shape), "dtype": _dtype_name(array)}
         stored = array
-        if array.dtype == np.float32 and array.ndim >= 2:
-            with np.errstate(over="ignore"):
-                half = array.astype("<f2")
-            if np.array_equal(half.astype(np.float32), array):
-                entry["quantization"] = {"dtype": "float16", "original_dtype": "float32"}
-                stored = half
+        half = exact_float16(array) if array.dtype == np.float32 and array.ndim >= 2 else None
+        if half is not None:
+            entry["quantization"] = FLOAT16
+            stored = half
         entries.append(entry)
-        blob += stored.tobytes()
+        blob += stored.astype(stored.dtype.newbyteorder("<")).tobytes()
     return entries, bytes(blob)
 
 

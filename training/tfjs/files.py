@@ -18,6 +18,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from training.halves import exact_float16
 from training.integers import Integers, integers
 from training.tfjs.convert import Walk
 from training.tfjs.graph import DTYPES, kind, shape_of
@@ -55,10 +56,7 @@ def write_tfjs(model: onnx.ModelProto, encodings: Mapping[str, Encoding]) -> dic
         # Integers side by side: what is alike shares a Huffman table.
         stored.sort(key=lambda part: part.array.dtype != np.int8)
     blob = b"".join(part.array.astype(part.array.dtype.newbyteorder("<")).tobytes() for part in stored)
-    shards = [blob[start : start + SHARD_BYTES] for start in range(0, len(blob), SHARD_BYTES)]
-    files = {}
-    for shard in map(_gzip, shards) if packed else shards:
-        files[f"weights.{hashlib.sha256(shard).hexdigest()[:16]}{PACKED if packed else '.bin'}"] = shard
+    files = shard_files(blob, packed)
     document = {
         "format": "graph-model",
         "generatedBy": f"twinlens {__version__}",
@@ -71,6 +69,18 @@ def write_tfjs(model: onnx.ModelProto, encodings: Mapping[str, Encoding]) -> dic
         "weightsManifest": [{"paths": list(files), "weights": [part.entry for part in stored]}],
     }
     return {MODEL: json.dumps(document, separators=(",", ":")).encode(), **files}
+
+
+def shard_files(blob: bytes, packed: bool = False) -> dict[str, bytes]:
+    """Cut the bytes of all weights into files under 4 MB, named by their content.
+
+    :param packed: whether to compress each with gzip.
+    """
+    shards = [blob[start : start + SHARD_BYTES] for start in range(0, len(blob), SHARD_BYTES)]
+    if packed:
+        shards = [_gzip(shard) for shard in shards]
+    end = PACKED if packed else ".bin"
+    return {f"weights.{hashlib.sha256(shard).hexdigest()[:16]}{end}": shard for shard in shards}
 
 
 def locate(files: Mapping[str, bytes], encodings: Mapping[str, Encoding]) -> dict[str, Encoding]:
@@ -112,10 +122,9 @@ def _stored(name: str, array: NDArray[Any], source: str, encodings: Mapping[str,
     if encoding == "integer" and (whole := _whole(array)) is not None:
         scales = {"name": f"{name}.scales", "shape": list(whole.scales.shape), "dtype": dtype}
         return [_Stored({**entry, "quantization": INTEGERS}, whole.values), _Stored(scales, whole.scales)]
-    if encoding == "float16" and (origin == name or array.ndim >= 2):
-        half = array.astype(np.float16)
-        if np.array_equal(half.astype(np.float32), array):
-            return [_Stored({**entry, "quantization": FLOAT16}, half)]
+    half = exact_float16(array) if encoding == "float16" and (origin == name or array.ndim >= 2) else None
+    if half is not None:
+        return [_Stored({**entry, "quantization": FLOAT16}, half)]
     if origin == name:
         raise TwinlensError(
             "export_mismatch", f"Weight {name} is said to be {encoding}, but {encoding} does not hold its numbers."

@@ -6,18 +6,10 @@ import unicodedata
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from twinlens.classify import SUFFIXES
 from twinlens.errors import TwinlensError
-
-_FOLDERS: Final = {
-    "train": "train",
-    "validation": "validation",
-    "val": "validation",
-    "valid": "validation",
-    "test": "test",
-}
+from twinlens.folders import is_folder, split_folders, visible
 
 
 @dataclass(frozen=True)
@@ -61,7 +53,7 @@ def find_photos(path: Path, split: str | None, known: Collection[str]) -> Photos
     if not path.is_dir():
         raise TwinlensError("invalid_data", f"There is no folder {path}. Give a folder of photos.")
     root, split = _split(path, split)
-    folders = {unicodedata.normalize("NFC", entry.name): entry for entry in _visible(root) if entry.is_dir()}
+    folders = {unicodedata.normalize("NFC", entry.name): entry for entry in visible(root) if is_folder(entry)}
     labels = sorted(set(folders) & set(known))
     if labels:
         unknown = sorted(set(folders) - set(known))
@@ -78,12 +70,8 @@ def find_photos(path: Path, split: str | None, known: Collection[str]) -> Photos
 
 
 def _split(path: Path, wanted: str | None) -> tuple[Path, str | None]:
-    """The folder to look in. A folder called ``train`` that holds photos is a label (of trains)."""
-    found = {
-        _FOLDERS[entry.name.lower()]: entry
-        for entry in _visible(path)
-        if entry.name.lower() in _FOLDERS and entry.is_dir() and any(child.is_dir() for child in _visible(entry))
-    }
+    """The folder to look in, and the split that it is."""
+    found = {split: folder for folder, split in split_folders(path).items()}
     if not found:
         if wanted is not None:
             raise TwinlensError(
@@ -99,14 +87,10 @@ def _split(path: Path, wanted: str | None) -> tuple[Path, str | None]:
     return found[split], split
 
 
-def _visible(folder: Path) -> list[Path]:
-    return sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
-
-
 def _images(folder: Path) -> list[Path]:
     found = []
-    for entry in _visible(folder):
-        if entry.is_dir():
+    for entry in visible(folder):
+        if is_folder(entry):
             found += _images(entry)
         elif entry.suffix.lower() in SUFFIXES:
             found.append(entry)

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from tests.images import encoded, quadrants
-from training.files import Room, below, contents, is_folder, readable, visible
-from twinlens.errors import TwinlensError
+from training.files import Room, below, contents
+from twinlens.folders import is_folder
 
 
 def test_files_are_found_in_all_folders_but_never_twice(tmp_path: Path) -> None:
@@ -20,12 +20,6 @@ def test_files_are_found_in_all_folders_but_never_twice(tmp_path: Path) -> None:
     assert found == ["b/c/x.JPG", "b/y.png", "round", "z.jpg"]
     assert left_out == [(tmp_path / "b" / "c" / "up", "it is a link to a folder that it lies in")]
     assert not is_folder(tmp_path / "round")
-
-
-def test_a_folder_that_is_gone_is_named(tmp_path: Path) -> None:
-    with pytest.raises(TwinlensError, match="gone cannot be read") as refused:
-        visible(tmp_path / "gone")
-    assert refused.value.code == "invalid_data"
 
 
 def test_a_pipe_is_not_waited_for_and_a_film_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,8 +60,3 @@ def test_room_is_given_back_after_an_error() -> None:
     for _ in range(3):
         with pytest.raises(KeyError), room.taken(1):
             raise KeyError
-
-
-def test_a_name_of_any_bytes_can_be_printed() -> None:
-    assert readable(Path(os.fsdecode(b"\xff.jpg"))) == "\\xff.jpg"
-    assert readable(Path("红色/été.jpg")) == "红色/été.jpg"

@@ -36,7 +36,18 @@ class _Windows:
         return any(reach > 0 for reach in (*self.before, *self.after))
 
 
-def _windows(walk: Walk, node: onnx.NodeProto, at: dict[str, Any]) -> _Windows:
+def _windows(walk: Walk, node: onnx.NodeProto, **own: Any) -> tuple[_Windows, dict[str, Any]]:
+    """The windows of a pool, and its attributes: those that all pools have, and its own over their defaults."""
+    at = walk.attributes(
+        node,
+        auto_pad=b"NOTSET",
+        ceil_mode=0,
+        dilations=[1, 1],
+        kernel_shape=None,
+        pads=[0, 0, 0, 0],
+        strides=[1, 1],
+        **own,
+    )
     if at["auto_pad"] != b"NOTSET" or list(at["dilations"]) != [1, 1] or len(at["kernel_shape"]) != 2:
         walk.refuse(node, "only two-dimensional pools without dilations, with explicit padding, are known")
     sizes, results = walk.shape(node.input[0])[2:], walk.shape(node.output[0])[2:]
@@ -49,7 +60,7 @@ def _windows(walk: Walk, node: onnx.NodeProto, at: dict[str, Any]) -> _Windows:
         after.append(reach - pad)
         overhang = max(reach, 0)
         same.append(result == -(-size // stride) and pad == overhang // 2)
-    return _Windows(kernel, strides, before, after, list(at["pads"][2:]), all(same))
+    return _Windows(kernel, strides, before, after, list(at["pads"][2:]), all(same)), at
 
 
 def _pool(walk: Walk, node: onnx.NodeProto, op: str, source: str, windows: _Windows, *, same: bool) -> str:
@@ -89,17 +100,7 @@ def _bind(walk: Walk, node: onnx.NodeProto, found: str, *, not_negative: bool) -
 @operation("MaxPool")
 def _max_pool(walk: Walk, node: onnx.NodeProto) -> None:
     not_negative = walk.activation(node).not_negative
-    at = walk.attributes(
-        node,
-        auto_pad=b"NOTSET",
-        ceil_mode=0,
-        dilations=[1, 1],
-        kernel_shape=None,
-        pads=[0, 0, 0, 0],
-        storage_order=0,
-        strides=[1, 1],
-    )
-    windows = _windows(walk, node, at)
+    windows, _ = _windows(walk, node, storage_order=0)
     if windows.same or not windows.padded:
         source = walk.arranged(node.input[0], CHANNELS_LAST)
     else:  # after a ReLU, 0 is as low as any value
@@ -111,17 +112,7 @@ def _max_pool(walk: Walk, node: onnx.NodeProto) -> None:
 @operation("AveragePool")
 def _average_pool(walk: Walk, node: onnx.NodeProto) -> None:
     not_negative = walk.activation(node).not_negative
-    at = walk.attributes(
-        node,
-        auto_pad=b"NOTSET",
-        ceil_mode=0,
-        count_include_pad=0,
-        dilations=[1, 1],
-        kernel_shape=None,
-        pads=[0, 0, 0, 0],
-        strides=[1, 1],
-    )
-    windows = _windows(walk, node, at)
+    windows, at = _windows(walk, node, count_include_pad=0)
     counted = _counted(walk.shape(node.input[0]), walk.shape(node.output[0]), windows, bool(at["count_include_pad"]))
     whole = windows.kernel[0] * windows.kernel[1]
     if not windows.padded or (windows.same and not at["count_include_pad"]):

@@ -104,7 +104,7 @@ def test_a_weight_whose_numbers_were_changed_keeps_tensorflows_name() -> None:
 
 
 def test_shards_are_small_and_named_by_content(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("training.official.adopt.SHARD_BYTES", 100)
+    monkeypatch.setattr("training.tfjs.files.SHARD_BYTES", 100)
     adopted = adopt(files(), onnx_model())
     (group,) = json.loads(adopted["model.json"])["weightsManifest"]
     assert group["paths"] == [name for name in adopted if name != "model.json"]
