@@ -14,7 +14,7 @@ export PYTHON
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo page setup node chromium lint format test test-heavy test-all parity parity-dct bench-train bench-convert readme lock clean
+.PHONY: help demo page setup node chromium lint format test test-heavy test-all parity parity-dct bench-train bench-convert bench-networks readme lock clean
 .NOTPARALLEL:
 
 help: ## Show this list
@@ -59,7 +59,11 @@ bench-train: .venv/.dev ## Measure training against its network alone: make benc
 bench-convert: setup ## Measure both routes to TensorFlow.js over torchvision's networks (ARGS="--only a,b")
 	$(BIN)/python -m benchmarks.convert $(ARGS)
 
-readme: .venv/.dev ## Write the generated tables of README.md anew
+bench-networks: setup ## Train and compare five networks: make bench-networks PHOTOS=folder [ARGS=...]
+	@test -n "$(PHOTOS)" || { echo "Say which photos: make bench-networks PHOTOS=folder" >&2; exit 2; }
+	$(BIN)/python -m benchmarks.networks "$(PHOTOS)" $(ARGS)
+
+readme: .venv/.dev ## Write the generated tables of README.md and docs/ anew
 	$(BIN)/python -m benchmarks.readme
 
 setup: .venv/.dev web/dist/index.html chromium ## Install everything that the tests need

@@ -1,8 +1,9 @@
-"""``python -m benchmarks.readme [--check]``: fill README's generated tables, so that no figure in it is typed by hand.
+"""``python -m benchmarks.readme [--check]``: fill the docs' generated tables, so that no figure there is typed by hand.
 
 ``<!-- results:NAME:begin -->`` .. ``<!-- results:NAME:end -->`` holds the goals of ``docs/results/NAME.json``;
 ``<!-- settings:begin -->`` .. ``<!-- settings:end -->`` holds the table of settings, ``<!-- model:begin -->`` .. the
-accuracy of the shipped model; ``<!-- conversion:begin -->`` .. the networks of ``docs/results/convert.json``.
+accuracy of the shipped model; ``<!-- conversion:begin -->`` .. the networks of ``docs/results/convert.json``, and
+``<!-- networks:begin -->`` .. those of ``docs/results/networks.json``.
 """
 
 from __future__ import annotations
@@ -21,14 +22,14 @@ from twinlens.errors import TwinlensError
 from twinlens.settings import table
 from twinlens.store import open_current, write_atomically
 
-README: Final = ROOT / "README.md"
+DOCUMENTS: Final = (ROOT / "README.md", ROOT / "docs" / "networks.md")
 
 _BLOCK: Final = re.compile(
-    r"(?P<begin><!-- (?P<name>settings|model|conversion|results:[a-z0-9-]+):begin -->\n)(?P<body>.*?)"
+    r"(?P<begin><!-- (?P<name>settings|model|conversion|networks|results:[a-z0-9-]+):begin -->\n)(?P<body>.*?)"
     r"(?P<end><!-- (?P=name):end -->)",
     re.DOTALL,
 )
-_MARK: Final = re.compile(r"<!-- (?:settings|model|conversion|results:[^ ]*?):(?:begin|end) -->")
+_MARK: Final = re.compile(r"<!-- (?:settings|model|conversion|networks|results:[^ ]*?):(?:begin|end) -->")
 
 
 def filled(text: str, results: Path) -> str:
@@ -38,7 +39,7 @@ def filled(text: str, results: Path) -> str:
     :raises TwinlensError: ``invalid_data`` if a block has no end, or names a result file that is not there.
     """
     if len(_MARK.findall(text)) != 2 * len(_BLOCK.findall(text)):
-        raise TwinlensError("invalid_data", "A generated block of the README has no end, or no beginning.")
+        raise TwinlensError("invalid_data", "A generated block has no end, or no beginning.")
 
     def body(match: re.Match[str]) -> str:
         name = match["name"]
@@ -46,6 +47,8 @@ def filled(text: str, results: Path) -> str:
             content = table()
         elif name == "model":
             content = accuracy_table(ROOT / "bentos" / "clothing")
+        elif name == "networks":
+            content = networks_table(results / "networks.json")
         elif name == "conversion":
             content = conversion_table(results / "convert.json")
         else:
@@ -73,6 +76,30 @@ def accuracy_table(model: Path) -> str:
     )
 
 
+def networks_table(path: Path) -> str:
+    """The result as Markdown.
+
+    :param path: the result file.
+    :raises TwinlensError: ``invalid_data`` if there is no such file.
+    """
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise TwinlensError("invalid_data", f"The docs show {path.name}, which is not there: measure it.") from None
+    lines = [
+        "| Network | Initial weights | Test top-1 | 95 % interval | MB for the page | Server, ms | Page, ms |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for row in content["rows"]:
+        low, high = row["interval"]
+        lines.append(
+            f"| `{row['network']}` | {row['initial']} | {row['test_top1']:.4f} | {low:.3f} to {high:.3f} "
+            f"| {row['megabytes'][0]:.2f} | {row['server_ms']:.1f} | {row['page_ms']:.1f} |"
+        )
+    where = f"{content['machine']['cpu']}, {content['machine']['cores']} cores"
+    return "\n".join([*lines, "", f"`{content['command']}` at `{content['commit'][:12]}` on {where}."])
+
+
 def goals_table(path: Path) -> str:
     """The goals of a result file as a Markdown table, with the command and the machine that they were measured with.
 
@@ -96,24 +123,25 @@ def goals_table(path: Path) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Write the tables, or with ``--check`` tell whether they are up to date; status 1 if they are not."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.readme", description="Fill README's generated tables.")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.readme", description="Fill the docs' generated tables.")
     parser.add_argument("--check", action="store_true", help="write nothing; fail if a table is out of date")
     options = parser.parse_args(arguments)
-    old = README.read_text(encoding="utf-8")
-    try:
-        new = filled(old, RESULTS)
-    except TwinlensError as error:
-        sys.stderr.write(f"{error}\n")
-        return 2
-    if options.check and new != old:
-        sys.stdout.writelines(
-            difflib.unified_diff(old.splitlines(True), new.splitlines(True), "README.md", "generated")
-        )
-        sys.stderr.write("README.md is out of date: run `make readme`.\n")
-        return 1
-    if not options.check:
-        write_atomically(README, new.encode())
-    return 0
+    status = 0
+    for document in DOCUMENTS:
+        old = document.read_text(encoding="utf-8")
+        try:
+            new = filled(old, RESULTS)
+        except TwinlensError as error:
+            sys.stderr.write(f"{error}\n")
+            return 2
+        if not options.check:
+            write_atomically(document, new.encode())
+        elif new != old:
+            lines = old.splitlines(True), new.splitlines(True)
+            sys.stdout.writelines(difflib.unified_diff(*lines, document.name, "generated"))
+            sys.stderr.write(f"{document.name} is out of date: run `make readme`.\n")
+            status = 1
+    return status
 
 
 if __name__ == "__main__":

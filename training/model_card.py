@@ -44,6 +44,7 @@ def render(
         f"- Trained on {counts['train']} photos, chosen on {counts['validation']}, tested on {counts['test']}; "
         f"digest of the data `{contract.dataset.digest}`.",
         f"- Initial weights: {_initial(run)}.",
+        *_taught(run),
         f"- Training: {len(run.epochs)} epochs{f', the best was {best.epoch}' if best else ''}, seed {run.seed}, "
         f"torch {run.versions['torch']}, torchvision {run.versions['torchvision']}.",
         f"- Input: {contract.crop.width} x {contract.crop.height} pixels, the centre of the photo with its shorter "
@@ -130,6 +131,13 @@ def _initial(run: Run) -> str:
         "none": "none, trained from random numbers",
         "imagenet": f"torchvision's own for ImageNet, BSD-3-Clause{known}",
     }.get(run.init, f"a file given to the training{known}; its licence is what is said of it above, if anything is")
+
+
+def _taught(run: Run) -> list[str]:
+    if not run.teachers:
+        return []
+    teachers = ", ".join(f"{taught.arch} (sha256 of its weights `{taught.sha256}`)" for taught in run.teachers)
+    return [f"- Taught, beside the labels, by the mean answer of other networks trained before it: {teachers}."]
 
 
 def _encodings(contract: Contract) -> str:

@@ -1,8 +1,10 @@
 """The recipe: how a network learns the labels of a folder of photos, from the first file to the last checkpoint.
 
-It reads from top to bottom: :class:`Arguments` are its numbers, :func:`train` its steps. The optimiser is AdamW with
-one cycle of the learning rate (Smith and Topin, arXiv 1708.07120), the augmentation TrivialAugment (Müller and
-Hutter, arXiv 2103.10158) on random crops, and what is validated and kept is a moving average of the weights.
+It reads from top to bottom: :class:`~training.arguments.Arguments` are its numbers, :func:`train` its steps. The
+first layers keep their initial weights, the crops grow during the run, and finished runs may teach beside the labels.
+The optimiser is AdamW with one cycle of the learning rate (Smith and Topin, arXiv 1708.07120), the augmentation
+TrivialAugment (Müller and Hutter, arXiv 2103.10158) on random crops, and what is validated and kept is a moving
+average of the weights. docs/decisions/009-recipe.md has the trials that led here.
 All randomness is derived from the seed and the epoch, so a run that was killed and resumed ends with the weights of
 one that was not.
 """
@@ -11,29 +13,30 @@ from __future__ import annotations
 
 import random
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 import torch
 from torch import nn
-from torch.optim.lr_scheduler import OneCycleLR
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 from torchvision.transforms import v2
 
 from training import checkpoint, networks
 from training import device as devices
+from training.arguments import Arguments
 from training.curves import CURVES, draw
 from training.data import VALIDATION, DataSet
 from training.distributed import ALONE, Group, PartSampler
 from training.evaluate import evaluate_logits, predictor, run_photos
+from training.learner import Learner, start
 from training.photos import Augmented, Photos, derive_seed, open_reduced, served
 from training.progress import bar, say
 from training.rules import IMAGENET_MEAN, IMAGENET_STD, preprocessing
 from training.run import Epoch, Run, git_commit, save, save_splits, to_resume, versions
+from training.teaching import Teacher, open_teachers, scores, smoothed
 from twinlens.errors import TwinlensError
 from twinlens.inference import available_threads
 
@@ -41,44 +44,6 @@ from twinlens.inference import available_threads
 _HELD_SCALE: Final = 1.45
 # These say where things lie and how fast it goes; a run may be resumed with others.
 _FREE: Final = frozenset({"data", "out", "resume", "workers", "memory_mib"})
-
-
-@dataclass(frozen=True)
-class Arguments:
-    """The numbers of the recipe. :mod:`training.train` explains each on the command line."""
-
-    data: Path
-    out: Path
-    arch: str = "mobilenet_v2"
-    init: str = networks.IMAGENET
-    epochs: int = 16
-    image_size: int = 224
-    shorter_edge: int | None = None
-    train_size: int = 176
-    batch_size: int = 32
-    lr_body: float = 5e-4
-    lr_head: float = 2e-3
-    weight_decay: float = 0.01
-    warmup: float = 0.2
-    label_smoothing: float = 0.1
-    ema: float = 0.995
-    crop_area: float = 0.35
-    patience: int = 6
-    seed: int = 0
-    device: str = "auto"
-    workers: int | None = None
-    memory_mib: int = 4096
-    resume: bool = False
-
-
-class Learner(NamedTuple):
-    """All that changes while a network learns; the states of these make up a checkpoint."""
-
-    network: nn.Module
-    average: AveragedModel
-    optimizer: torch.optim.AdamW
-    schedule: OneCycleLR
-    scaler: torch.amp.GradScaler
 
 
 def train(arguments: Arguments, group: Group = ALONE) -> Run:
@@ -99,7 +64,7 @@ def train(arguments: Arguments, group: Group = ALONE) -> Run:
 
     # Photos: found and checked, then held in memory, those for validation as the server will show them.
     budget = (arguments.memory_mib << 20) // group.local_size
-    held_edge = round(arguments.train_size * _HELD_SCALE)
+    held_edge = round(max(arguments.train_size) * _HELD_SCALE)
     data, photos = open_reduced(arguments.data, arguments.seed, held_edge, budget - budget // 4)
     for line in data.describe():
         say(line)
@@ -116,27 +81,28 @@ def train(arguments: Arguments, group: Group = ALONE) -> Run:
             f"{held} of {len(photos)} photos to learn from fit --memory-mib {arguments.memory_mib}; the others "
             "are decoded anew in every epoch, which takes longer."
         )
-    augment = v2.Compose(
-        [
-            v2.RandomResizedCrop(arguments.train_size, scale=(arguments.crop_area, 1.0)),
-            v2.RandomHorizontalFlip(),
-            v2.TrivialAugmentWide(interpolation=v2.InterpolationMode.BILINEAR),
-        ]
-    )
 
     # The network, and what teaches it.
+    teachers = open_teachers(arguments.teacher, data, device)
+    if going_on and going_on.teachers != [teacher.taught for teacher in teachers]:
+        raise TwinlensError(
+            "invalid_arguments", f"The --teacher of {arguments.out} has changed since. Give another --out."
+        )
     batch_size = min(arguments.batch_size, len(photos))
     part = group.part(batch_size)
     last = arguments.out / checkpoint.LAST
     resuming = going_on is not None and last.is_file()
     init = networks.NONE if resuming else arguments.init
-    learner = _learner(arguments, init, len(data.labels), device, record.precision, len(photos) // batch_size)
+    _reseed(arguments.seed, 0)
+    steps = len(photos) // batch_size
+    learner = start(arguments, init, len(data.labels), device, record.precision, steps)
     if resuming:
-        record = _restore(learner, checkpoint.load(last))
+        record = learner.restore(checkpoint.load(last))
         say(f"Going on after epoch {len(record.epochs)}.")
     else:
         begun: dict[str, Any] = {
             "init_sha256": networks.init_sha256(arguments.arch, init),
+            "teachers": [teacher.taught for teacher in teachers],
             "epochs": [],
             "finished": None,
         }
@@ -152,6 +118,7 @@ def train(arguments: Arguments, group: Group = ALONE) -> Run:
         number = len(record.epochs) + 1
         _reseed(arguments.seed, number, group.rank)
         workers = devices.workers(arguments.workers, device, held == len(photos))
+        augment = _augmentation(arguments.size_in(number), arguments.crop_area)
         loader = DataLoader(
             Augmented(photos, augment, arguments.seed, number),
             part,
@@ -160,7 +127,7 @@ def train(arguments: Arguments, group: Group = ALONE) -> Run:
             multiprocessing_context="fork" if workers else None,
             pin_memory=device.type == "cuda",
         )
-        learned = _learn(learner, learning, loader, record, device, arguments, group)
+        learned = _learn(learner, learning, teachers, loader, record, device, arguments, group)
         started = time.monotonic()
         average = predictor(learner.average.module, rules.normalize, device)
         measured = group.share(lambda: evaluate_logits(*run_photos(average, validation, "Validation")))  # noqa: B023
@@ -176,7 +143,7 @@ def train(arguments: Arguments, group: Group = ALONE) -> Run:
         if group.first:
             if record.best is epoch:
                 checkpoint.save(arguments.out / checkpoint.BEST, learner.average.module.state_dict())
-            checkpoint.save(last, _state(learner, record))
+            checkpoint.save(last, learner.state(record))
             save(arguments.out, record)
             _report(record, arguments.epochs)
     if group.first:
@@ -184,52 +151,25 @@ def train(arguments: Arguments, group: Group = ALONE) -> Run:
     return record
 
 
-def _learner(
-    arguments: Arguments, init: str, labels: int, device: torch.device, precision: devices.Precision, steps: int
-) -> Learner:
-    """The network at its start, its average, AdamW with a rate for the body and one for the head, and one cycle.
+def _augmentation(size: int, area: float) -> v2.Transform:
+    """What training sees of a photo: a random crop, flipped or not, with one random change of colour or shape.
 
-    :param steps: batches in an epoch.
+    :param size: edge of the crop, in pixels.
+    :param area: smallest part of the photo that a crop may show.
     """
-    _reseed(arguments.seed, 0)
-    network = networks.create(arguments.arch, labels, init)
-    for size in sorted({arguments.train_size, arguments.image_size}):
-        networks.check_size(network, arguments.arch, size)
-    network = network.to(memory_format=torch.channels_last).to(device)
-    head = list(networks.head(network)[1].parameters())
-    body = [parameter for parameter in network.parameters() if all(parameter is not of_head for of_head in head)]
-    rates = [arguments.lr_body, arguments.lr_head]
-    optimizer = torch.optim.AdamW(
-        [{"params": params, "lr": rate} for params, rate in zip([body, head], rates, strict=True)],
-        weight_decay=arguments.weight_decay,
+    return v2.Compose(
+        [
+            v2.RandomResizedCrop(size, scale=(area, 1.0)),
+            v2.RandomHorizontalFlip(),
+            v2.TrivialAugmentWide(interpolation=v2.InterpolationMode.BILINEAR),
+        ]
     )
-    # OneCycleLR divides by zero where the rate rises for one step only, or for all of them.
-    total = max(arguments.epochs * steps, 4)
-    rising = max(2, round(arguments.warmup * total))
-    schedule = OneCycleLR(optimizer, rates, total_steps=total, pct_start=rising / total)
-    average = AveragedModel(network, multi_avg_fn=_average(arguments.ema), use_buffers=True)
-    scaler = torch.amp.GradScaler(device.type, enabled=precision == "float16")
-    return Learner(network, average, optimizer, schedule, scaler)
-
-
-def _average(decay: float) -> Any:
-    """The moving average of weights and batch-norm statistics.
-
-    At first it forgets faster, as TensorFlow's ``ExponentialMovingAverage`` with ``num_updates`` does, so that the
-    untrained head does not linger in it.
-    """
-
-    def update(averaged: Any, current: Any, count: torch.Tensor) -> None:
-        steps = int(count)
-        ema = get_ema_multi_avg_fn(min(decay, (1 + steps) / (10 + steps)))  # type: ignore[no-untyped-call]
-        ema(averaged, current, count)
-
-    return update
 
 
 def _learn(
     learner: Learner,
     learning: nn.Module,
+    teachers: list[Teacher],
     loader: DataLoader[Any],
     record: Run,
     device: torch.device,
@@ -242,9 +182,10 @@ def _learn(
     :return: the fields of :class:`~training.run.Epoch` that it measures.
     :raises TwinlensError: ``invalid_arguments`` if the loss is no longer a finite number.
     """
-    learning.train()
+    learner.train()
     normalize = preprocessing(record).normalize
-    criterion = nn.CrossEntropyLoss(label_smoothing=arguments.label_smoothing)
+    criterion = nn.CrossEntropyLoss()  # of scores, not of labels
+    weight = arguments.teaching if teachers else 0.0
     total_loss, correct, seen, waited = torch.zeros((), device=device), torch.zeros((), device=device), 0, 0.0
     started = time.monotonic()
     what = f"Epoch {len(record.epochs) + 1}/{arguments.epochs}"
@@ -256,8 +197,12 @@ def _learn(
             waited += time.monotonic() - before
             targets = targets.to(device, non_blocking=True)
             with torch.autocast(device.type, getattr(torch, record.precision), enabled=record.precision != "float32"):
-                logits = learning(networks.to_input(pixels, normalize, device))
-                loss = criterion(logits, targets)
+                inputs = networks.to_input(pixels, normalize, device)
+                wanted = smoothed(targets, len(record.labels), arguments.label_smoothing)
+                if teachers:
+                    wanted.lerp_(scores(teachers, inputs), weight)
+                logits = learning(inputs)
+                loss = criterion(logits, wanted)
             learner.optimizer.zero_grad()
             learner.scaler.scale(loss).backward()
             learner.scaler.step(learner.optimizer)
@@ -288,17 +233,6 @@ def _learn(
     }
 
 
-def _state(learner: Learner, record: Run) -> dict[str, Any]:
-    states = {name: part.state_dict() for name, part in learner._asdict().items()}
-    return {**states, "record": record.model_dump_json()}
-
-
-def _restore(learner: Learner, state: dict[str, Any]) -> Run:
-    for name, part in learner._asdict().items():
-        part.load_state_dict(state[name])
-    return Run.model_validate_json(state["record"], strict=True)
-
-
 def _reseed(seed: int, epoch: int, rank: int = 0) -> None:
     """Seed all randomness but that of the photos; processes that train together drop different units."""
     derived = derive_seed(seed, epoch, *([rank] if rank else []))
@@ -308,7 +242,10 @@ def _reseed(seed: int, epoch: int, rank: int = 0) -> None:
 
 
 def _as_recorded(arguments: Arguments) -> dict[str, Any]:
-    return {name: str(value) if isinstance(value, Path) else value for name, value in asdict(arguments).items()}
+    """As JSON has them: paths as text, tuples as lists."""
+    texts = {name: str(value) for name, value in asdict(arguments).items() if isinstance(value, Path)}
+    lists = {"train_size": list(arguments.train_size), "teacher": [str(run) for run in arguments.teacher]}
+    return asdict(arguments) | texts | lists
 
 
 def _new_record(arguments: Arguments, data: DataSet, device: torch.device, group: Group) -> Run:

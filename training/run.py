@@ -56,6 +56,17 @@ class Epoch(BaseModel):
         return self.validation_top1, -self.validation_loss
 
 
+class Taught(BaseModel):
+    """A network that taught in a run."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    arch: str
+    """torchvision's name of it."""
+    sha256: Sha256
+    """Of the ``best.pt`` of the run that it came from."""
+
+
 class Run(BaseModel):
     """Everything that is recorded of a run."""
 
@@ -88,6 +99,8 @@ class Run(BaseModel):
     init: str
     init_sha256: Sha256 | None
     """Of the file of initial weights; ``null`` if there was none."""
+    teachers: list[Taught] = []
+    """What taught beside the labels."""
     device: str
     precision: Literal["float32", "bfloat16", "float16"]
     threads: int

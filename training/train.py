@@ -7,9 +7,10 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from training.arguments import Arguments
 from training.distributed import joined
 from training.progress import say
-from training.recipe import Arguments, train
+from training.recipe import train
 from training.run import RUN
 from twinlens.errors import TwinlensError
 
@@ -40,13 +41,34 @@ def add_parser(commands: Any) -> None:
         default=argparse.SUPPRESS,
         help="pixels of the whole photo's shorter edge before the served crop (default: the image size)",
     )
-    add("--train-size", type=whole(8), default=default["train_size"], help="edge of the training crops, in pixels")
+    add(
+        "--train-size",
+        type=whole(8),
+        nargs="+",
+        default=default["train_size"],
+        help="edge of the training crops, in pixels; of several, each is used for an equal part of the epochs",
+    )
     add("--batch-size", type=whole(2), default=default["batch_size"], help="photos in a step")
+    add(
+        "--freeze",
+        type=whole(0),
+        default=default["freeze"],
+        help="keep the initial weights of the layers whose maps are at least the image size over this (0: learn all)",
+    )
     add("--lr-body", type=number(0, 1), default=default["lr_body"], help="highest learning rate of the body")
     add("--lr-head", type=number(0, 1), default=default["lr_head"], help="highest learning rate of the last layer")
     add("--weight-decay", type=number(0, 1), default=default["weight_decay"], help="AdamW's weight decay")
     add("--warmup", type=number(0, 0.9), default=default["warmup"], help="part of the steps in which the rate rises")
     add("--label-smoothing", type=number(0, 0.9), default=default["label_smoothing"], help="of the training loss")
+    add(
+        "--teacher",
+        type=Path,
+        nargs="+",
+        metavar="RUN",
+        default=argparse.SUPPRESS,
+        help="folders of finished runs with the same labels, whose mean answer is learned from beside the labels",
+    )
+    add("--teaching", type=number(0, 1), default=default["teaching"], help="weight of the teachers in the loss")
     add("--ema", type=number(0, 0.99999), default=default["ema"], help="decay of the moving average, per step")
     add("--crop-area", type=number(0.01, 1), default=default["crop_area"], help="smallest part of a photo in a crop")
     add("--patience", type=whole(1), default=default["patience"], help="epochs without a better one before it stops")
@@ -70,6 +92,7 @@ def run(options: argparse.Namespace) -> None:
         :func:`training.recipe.train` raises.
     """
     given = {field.name: getattr(options, field.name) for field in fields(Arguments) if hasattr(options, field.name)}
+    given |= {name: tuple(given[name]) for name in ("train_size", "teacher") if name in given}
     arguments = Arguments(**given)
     if (arguments.shorter_edge or arguments.image_size) < arguments.image_size:
         raise TwinlensError(

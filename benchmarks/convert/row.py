@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -12,6 +13,7 @@ from benchmarks.convert.process import FAILED, step
 from benchmarks.convert.runs import DIRECT, OFFICIAL
 from benchmarks.results import significant
 from browser.tfjs import BACKENDS
+from twinlens.inference import available_threads
 
 ROUTES: Final = (DIRECT, OFFICIAL)
 TOLERANCE: Final = 1e-4
@@ -74,8 +76,14 @@ def _route(route: str, folder: Path, cache: Path, limits: Limits) -> dict[str, A
         "seconds": significant(converted["seconds"]),
         "megabytes": significant(converted["megabytes"]),
     }
-    for backend in BACKENDS:
-        run = step("benchmarks.convert.runs", ["compare", str(folder), route, backend], limits.run)
+
+    def compared(backend: str) -> dict[str, Any]:
+        return step("benchmarks.convert.runs", ["compare", str(folder), route, backend], limits.run)
+
+    # Nothing is timed here, so the backends need not wait for each other.
+    with ThreadPoolExecutor(available_threads()) as pool:
+        runs = list(pool.map(compared, BACKENDS))
+    for backend, run in zip(BACKENDS, runs, strict=True):
         if FAILED in run:
             found["stopped"][backend] = run[FAILED]
         else:

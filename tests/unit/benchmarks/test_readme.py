@@ -52,7 +52,7 @@ def test_a_result_that_was_not_measured_is_refused(tmp_path: Path) -> None:
 def test_check_writes_nothing(results: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
     path = results / "README.md"
     path.write_text(TEXT, encoding="utf-8")
-    monkeypatch.setattr(readme, "README", path)
+    monkeypatch.setattr(readme, "DOCUMENTS", (path,))
     monkeypatch.setattr(readme, "RESULTS", results)
     assert main(["--check"]) == 1
     assert "make readme" in capsys.readouterr().err

@@ -8,9 +8,10 @@ import pytest
 from PIL import Image
 
 from training import export as exporting
+from training.arguments import Arguments
 from training.evaluate import measurements
 from training.export import export
-from training.recipe import Arguments, train
+from training.recipe import train
 from twinlens.contract import IntegerEncoding
 from twinlens.errors import TwinlensError
 from twinlens.golden import check
@@ -33,7 +34,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
             Image.fromarray(pixels).save(data / label / f"{number}.png")
     out = tmp_path_factory.mktemp("runs") / "colours"
     train(
-        Arguments(data, out, arch="mobilenet_v3_small", init="none", epochs=1, image_size=64, train_size=64, workers=0)
+        Arguments(
+            data, out, arch="mobilenet_v3_small", init="none", epochs=1, image_size=64, train_size=(64,), workers=0
+        )
     )
     return out
 

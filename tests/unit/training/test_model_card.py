@@ -8,6 +8,7 @@ from tests.unit.training.pictures import LABELS
 from tests.unit.training.test_run import epoch, record
 from training.evaluate import evaluate_logits
 from training.model_card import most_confused, render
+from training.run import Taught
 from twinlens.contract import Contract
 from twinlens.store import open_current
 
@@ -92,3 +93,9 @@ def test_pairs_are_counted_most_first_and_in_a_fixed_order() -> None:
 
 def test_a_network_that_is_always_right_confuses_nothing() -> None:
     assert most_confused(np.eye(3), np.arange(3), sorted(LABELS)) == []
+
+
+def test_the_card_names_what_taught(contract: Contract) -> None:
+    assert "Taught" not in card(contract)
+    taught = card(contract, teachers=[Taught(arch="resnet50", sha256="12" * 32)])
+    assert f"other networks trained before it: resnet50 (sha256 of its weights `{'12' * 32}`)." in taught

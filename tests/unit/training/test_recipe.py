@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,16 +18,18 @@ from torch.optim.swa_utils import AveragedModel
 
 from tests.unit.training.pictures import LABELS, picture, split_folders
 from training import checkpoint, networks, recipe
+from training.arguments import Arguments
 from training.curves import CURVES
 from training.data import open_dataset
 from training.evaluate import evaluate_logits
+from training.learner import moving_average, start
 from training.measure import measure
-from training.recipe import Arguments, train
+from training.recipe import train
 from training.run import RUN, Run, load, load_splits
 from twinlens.errors import TwinlensError
 
 ROOT = Path(__file__).parents[3]
-SMALL = {"init": "none", "image_size": 32, "train_size": 32, "batch_size": 8, "workers": 0, "device": "cpu"}
+SMALL = {"init": "none", "image_size": 32, "train_size": (32,), "batch_size": 8, "workers": 0, "device": "cpu"}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -97,7 +100,7 @@ def test_the_rate_rises_and_falls(photos: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(("batches", "epochs"), [(1, 1), (5, 1), (1, 3)])
 def test_the_shortest_runs_have_a_schedule_too(batches: int, epochs: int) -> None:
     arguments = Arguments(Path(), Path(), arch="squeezenet1_1", epochs=epochs, **SMALL)  # type: ignore[arg-type]
-    learner = recipe._learner(arguments, "none", 3, torch.device("cpu"), "float32", batches)
+    learner = start(arguments, "none", 3, torch.device("cpu"), "float32", batches)
     rates = []
     for _ in range(batches * epochs):
         rates.append(learner.optimizer.param_groups[0]["lr"])
@@ -108,7 +111,7 @@ def test_the_shortest_runs_have_a_schedule_too(batches: int, epochs: int) -> Non
 
 def test_body_and_head_are_all_parameters_once() -> None:
     arguments = Arguments(Path(), Path(), arch="mobilenet_v2", **SMALL)  # type: ignore[arg-type]
-    learner = recipe._learner(arguments, "none", 3, torch.device("cpu"), "float32", 5)
+    learner = start(arguments, "none", 3, torch.device("cpu"), "float32", 5)
     body, head = (group["params"] for group in learner.optimizer.param_groups)
     assert [tuple(parameter.shape) for parameter in head] == [(3, 1280), (3,)]
     assert {id(parameter) for parameter in [*body, *head]} == {id(p) for p in learner.network.parameters()}
@@ -117,7 +120,7 @@ def test_body_and_head_are_all_parameters_once() -> None:
 
 def test_the_average_follows_quickly_then_slowly_statistics_too() -> None:
     network = nn.BatchNorm1d(1)
-    average = AveragedModel(network, multi_avg_fn=recipe._average(0.75), use_buffers=True)
+    average = AveragedModel(network, multi_avg_fn=moving_average(0.75), use_buffers=True)
     expected = None
     for step in range(40):
         value = float(step)
@@ -128,6 +131,33 @@ def test_the_average_follows_quickly_then_slowly_statistics_too() -> None:
         expected = value if expected is None else decay * expected + (1 - decay) * value
     assert average.module.weight.item() == pytest.approx(expected, rel=1e-4)
     assert average.module.running_mean.item() == pytest.approx(10 * expected, rel=1e-4)
+
+
+def test_the_first_layers_keep_their_initial_weights_and_statistics(photos: Path, tmp_path: Path) -> None:
+    initial = networks.create("resnet18", 1000).state_dict()
+    torch.save(initial, tmp_path / "init.pt")
+    small = SMALL | {"init": str(tmp_path / "init.pt")}
+    arguments = Arguments(photos, tmp_path / "run", arch="resnet18", epochs=1, **small)  # type: ignore[arg-type]
+    train(arguments)
+    learned = checkpoint.load_best(arguments.out)
+    assert torch.equal(learned["layer2.0.bn2.running_mean"], initial["layer2.0.bn2.running_mean"])
+    assert torch.equal(learned["layer1.0.conv1.weight"], initial["layer1.0.conv1.weight"])
+    assert not torch.equal(learned["layer4.1.bn2.running_mean"], initial["layer4.1.bn2.running_mean"])
+    assert not torch.equal(learned["layer4.1.conv1.weight"], initial["layer4.1.conv1.weight"])
+
+
+def test_the_crops_grow(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+    to_input = networks.to_input
+
+    def watched(pixels: torch.Tensor, *others: Any) -> torch.Tensor:
+        seen.append(pixels.shape[1])
+        return to_input(pixels, *others)
+
+    monkeypatch.setattr(networks, "to_input", watched)
+    small = SMALL | {"train_size": (24, 40)}
+    train(Arguments(photos, tmp_path / "run", arch="squeezenet1_1", epochs=5, patience=9, **small))  # type: ignore[arg-type]
+    assert seen == [24] * 3 * 9 + [40] * 2 * 9
 
 
 def test_training_stops_when_validation_gets_no_better(photos: Path, tmp_path: Path) -> None:

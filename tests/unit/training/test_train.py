@@ -5,8 +5,8 @@ import pytest
 
 from tests.unit.training.pictures import label_folders
 from training import train as command
+from training.arguments import Arguments
 from training.cli import main, parser
-from training.recipe import Arguments
 from twinlens.errors import TwinlensError
 
 
@@ -32,13 +32,16 @@ def test_every_argument_reaches_the_recipe(received: list[Arguments]) -> None:
         epochs=3,
         image_size=192,
         shorter_edge=224,
-        train_size=160,
+        train_size=(96, 160),
         batch_size=7,
+        freeze=4,
         lr_body=0.1,
         lr_head=0.2,
         weight_decay=0.3,
         warmup=0.4,
         label_smoothing=0.5,
+        teacher=(Path("a"), Path("b")),
+        teaching=0.55,
         ema=0.6,
         crop_area=0.7,
         patience=8,
@@ -54,7 +57,9 @@ def test_every_argument_reaches_the_recipe(received: list[Arguments]) -> None:
     words = ["train", "p", "--out", "o", "--resume"]
     for field in fields(Arguments):
         if field.name not in ("data", "out", "resume"):
-            words += [f"--{field.name.replace('_', '-')}", str(getattr(wanted, field.name))]
+            value = getattr(wanted, field.name)
+            values = value if isinstance(value, tuple) else (value,)
+            words += [f"--{field.name.replace('_', '-')}", *map(str, values)]
     assert main(words) == 0
     assert received == [wanted]
 
