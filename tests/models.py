@@ -40,6 +40,7 @@ SHORTER_EDGE: Final = 72
 SHARPNESS: Final = 12.0
 RESIZE: Final = {
     "shorter_edge": SHORTER_EDGE,
+    "squeeze": 1.0,
     "filter": "triangle",
     "antialias": True,
     "rounding": "pillow-fixed-point-8bit",

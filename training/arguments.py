@@ -19,6 +19,7 @@ class Arguments:
     epochs: int = 16
     image_size: int = 224
     shorter_edge: int | None = None
+    squeeze: float = 1.0
     train_size: tuple[int, ...] = (144, 176, 224, 224)
     """Edges of the crops in pixels, one after another, each for an equal part of the epochs."""
     batch_size: int = 32

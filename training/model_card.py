@@ -48,7 +48,7 @@ def render(
         f"- Training: {len(run.epochs)} epochs{f', the best was {best.epoch}' if best else ''}, seed {run.seed}, "
         f"torch {run.versions['torch']}, torchvision {run.versions['torchvision']}.",
         f"- Input: {contract.crop.width} x {contract.crop.height} pixels, the centre of the photo with its shorter "
-        f"edge at {contract.resize.shorter_edge}.",
+        f"edge at {contract.resize.shorter_edge}{_squeezed(contract)}.",
         f"- Weights: {_encodings(contract)}; temperature {contract.temperature:g}.",
         "",
         "## How right it is",
@@ -131,6 +131,11 @@ def _initial(run: Run) -> str:
         "none": "none, trained from random numbers",
         "imagenet": f"torchvision's own for ImageNet, BSD-3-Clause{known}",
     }.get(run.init, f"a file given to the training{known}; its licence is what is said of it above, if anything is")
+
+
+def _squeezed(contract: Contract) -> str:
+    squeeze = contract.resize.squeeze
+    return f"; of a longer photo, {squeeze:g} times as much along its longer edge, squeezed" if squeeze > 1 else ""
 
 
 def _taught(run: Run) -> list[str]:

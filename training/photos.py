@@ -114,20 +114,21 @@ class Photos(Sequence[Pixels]):
         return self._read(path) if held is None else held
 
 
-def open_reduced(path: Path, seed: int, shorter_edge: int, budget: int) -> tuple[DataSet, Photos]:
+def open_reduced(path: Path, seed: int, shorter_edge: int, squeeze: float, budget: int) -> tuple[DataSet, Photos]:
     """Find the photos of a folder and hold those to learn from, reading and decoding every file once.
 
     :param path: the folder.
     :param seed: as for :func:`training.data.open_dataset`.
     :param shorter_edge: as for :func:`reduced`.
+    :param squeeze: as for :func:`reduced`.
     :param budget: bytes that may be held.
     :return: the data set, and the photos of its ``train`` split.
     :raises TwinlensError: as :func:`training.data.open_dataset` does.
     """
     held = Held(budget)
-    data = open_dataset(path, seed, lambda file, content: held.put(file, reduced(content, shorter_edge)))
+    data = open_dataset(path, seed, lambda file, content: held.put(file, reduced(content, shorter_edge, squeeze)))
     train = data.splits[TRAIN]
-    return data, Photos(train, lambda file: reduced(file.read_bytes(), shorter_edge), held, "Decoding (train)")
+    return data, Photos(train, lambda file: reduced(file.read_bytes(), shorter_edge, squeeze), held, "Decoding (train)")
 
 
 def served(rules: Rules) -> Callable[[Path], Pixels]:
@@ -138,11 +139,14 @@ def served(rules: Rules) -> Callable[[Path], Pixels]:
     return lambda path: prepare(decode_in_turn(path.read_bytes(), rules), rules)
 
 
-def reduced(data: bytes, shorter_edge: int) -> Pixels:
+def reduced(data: bytes, shorter_edge: int, squeeze: float = 1.0) -> Pixels:
     """A photo to cut crops from: whole, but for the ends of a very long one, and small enough to be held.
+
+    Its longer edge is squeezed as in the served box, so that crops show things in the same proportions.
 
     :param data: the bytes of the file.
     :param shorter_edge: how many pixels it has at most.
+    :param squeeze: see :class:`twinlens.contract.Resize`.
     :return: uint8 (height, width, 3), RGB.
     :raises TwinlensError: as :func:`twinlens.decode.decode` does.
     """
@@ -150,9 +154,11 @@ def reduced(data: bytes, shorter_edge: int) -> Pixels:
     width, height = (min(edge, _LONGEST * min(image.size)) for edge in image.size)
     left, top = (image.width - width) // 2, (image.height - height) // 2
     scale = min(shorter_edge / min(width, height), 1.0)
+    squeezed = max(1 / squeeze, min(width, height) / max(width, height))
+    across, along = (squeezed, 1.0) if width > height else (1.0, squeezed)
     # The gap lets Pillow average whole blocks of a very large photo before it resizes.
     small = image.resize(
-        (round(width * scale), round(height * scale)),
+        (round(width * scale * across), round(height * scale * along)),
         Image.Resampling.BILINEAR,
         box=(left, top, left + width, top + height),
         reducing_gap=3.0,

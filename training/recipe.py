@@ -65,7 +65,8 @@ def train(arguments: Arguments, group: Group = ALONE) -> Run:
     # Photos: found and checked, then held in memory, those for validation as the server will show them.
     budget = (arguments.memory_mib << 20) // group.local_size
     held_edge = round(max(arguments.train_size) * _HELD_SCALE)
-    data, photos = open_reduced(arguments.data, arguments.seed, held_edge, budget - budget // 4)
+    budget_to_learn = budget - budget // 4
+    data, photos = open_reduced(arguments.data, arguments.seed, held_edge, arguments.squeeze, budget_to_learn)
     for line in data.describe():
         say(line)
     record = going_on or _new_record(arguments, data, device, group)
@@ -260,6 +261,7 @@ def _new_record(arguments: Arguments, data: DataSet, device: torch.device, group
         counts=data.counts,
         left_out=data.names_left_out(),
         shorter_edge=arguments.shorter_edge or arguments.image_size,
+        squeeze=arguments.squeeze,
         crop=arguments.image_size,
         mean=IMAGENET_MEAN,
         std=IMAGENET_STD,

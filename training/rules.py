@@ -28,7 +28,11 @@ class Preprocessing:
 
 
 def standard(
-    shorter_edge: int = 224, crop: int = 224, mean: Triple = IMAGENET_MEAN, std: Triple = IMAGENET_STD
+    shorter_edge: int = 224,
+    crop: int = 224,
+    mean: Triple = IMAGENET_MEAN,
+    std: Triple = IMAGENET_STD,
+    squeeze: float = 1.0,
 ) -> Preprocessing:
     """Twinlens' own rules for the given sizes.
 
@@ -36,6 +40,7 @@ def standard(
     :param crop: height and width of the network's input, in pixels.
     :param mean: per RGB channel, of values scaled to 0 to 1.
     :param std: per RGB channel, of values scaled to 0 to 1.
+    :param squeeze: how many times longer than its shorter edge a photo's part is that is squeezed into a square.
     """
     return Preprocessing(
         formats=Formats(
@@ -53,6 +58,7 @@ def standard(
         ),
         resize=Resize(
             shorter_edge=shorter_edge,
+            squeeze=squeeze,
             filter="triangle",
             antialias=True,
             rounding="pillow-fixed-point-8bit",
@@ -65,4 +71,4 @@ def standard(
 
 def preprocessing(run: Run) -> Preprocessing:
     """The rules that a run is validated with and exported with."""
-    return standard(run.shorter_edge, run.crop, run.mean, run.std)
+    return standard(run.shorter_edge, run.crop, run.mean, run.std, run.squeeze)

@@ -92,6 +92,8 @@ class Run(BaseModel):
     """Files that are not used: path relative to the data's folder, and why."""
     shorter_edge: Annotated[int, Field(ge=1)]
     """Of the served preprocessing, in pixels."""
+    squeeze: Annotated[float, Field(ge=1)] = 1.0
+    """Of the served preprocessing: see :class:`twinlens.contract.Resize`."""
     crop: Annotated[int, Field(ge=1)]
     """Height and width of the served input, in pixels."""
     mean: Triple

@@ -42,6 +42,12 @@ def add_parser(commands: Any) -> None:
         help="pixels of the whole photo's shorter edge before the served crop (default: the image size)",
     )
     add(
+        "--squeeze",
+        type=number(1, 4),
+        default=default["squeeze"],
+        help="how much of a long photo is seen, in times of its shorter edge, squeezed into the square (1: the centre)",
+    )
+    add(
         "--train-size",
         type=whole(8),
         nargs="+",

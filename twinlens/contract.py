@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from twinlens.errors import TwinlensError
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 SCHEMA_PATH: Final = Path(__file__).with_name("contract.schema.json")
 
 Format = Literal["jpeg", "png", "webp", "gif", "bmp", "tiff", "avif"]
@@ -82,6 +82,9 @@ class Resize(_Part):
 
     shorter_edge: Annotated[int, Field(ge=1)]
     """Pixels that the shorter edge of the whole image has after the resize."""
+    squeeze: Annotated[float, Field(ge=1)]
+    """Along the longer edge of an image the box is up to this many times as long as the crop asks for, as far as the
+    image reaches, and is squeezed into the crop; 1 keeps the proportions."""
     filter: Literal["triangle"]
     antialias: Literal[True]
     """The filter's support grows with the reduction."""
@@ -247,7 +250,7 @@ class NotSure(_Part):
 class Contract(_Part):
     """Everything that a runtime must know about one version of one model."""
 
-    schema_version: Literal[1]
+    schema_version: Literal[2]
     model: ModelName
     labels: Annotated[list[Label], Field(min_length=2)]
     formats: Formats

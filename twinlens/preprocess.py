@@ -20,7 +20,8 @@ def crop_box(width: float, height: float, rules: Rules) -> Box:
     """The centred part of an image that the network sees, in pixels of that image.
 
     It is what "resize the shorter edge, then crop the centre" keeps, without rounding the resized size to whole
-    pixels; that also spares resampling what is cropped away.
+    pixels; that also spares resampling what is cropped away. Along the longer edge it may be longer, and is then
+    squeezed: docs/decisions/012-squeeze.md.
 
     :param width: width of the upright image in pixels.
     :param height: its height.
@@ -28,6 +29,10 @@ def crop_box(width: float, height: float, rules: Rules) -> Box:
     """
     scale = min(width, height) / rules.resize.shorter_edge
     box_width, box_height = rules.crop.width * scale, rules.crop.height * scale
+    if width > height:
+        box_width *= rules.resize.squeeze
+    else:
+        box_height *= rules.resize.squeeze
     left, top = max((width - box_width) / 2, 0.0), max((height - box_height) / 2, 0.0)
     return left, top, min(left + box_width, width), min(top + box_height, height)
 

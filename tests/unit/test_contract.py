@@ -41,12 +41,13 @@ def test_a_contract_keeps_to_the_schema(data):
         (lambda c: c.update(extra=1), "extra"),
         (lambda c: c["resize"].update(filter="bicubic"), "resize.filter"),
         (lambda c: c["resize"].update(shorter_edge="224"), "resize.shorter_edge"),
+        (lambda c: c["resize"].update(squeeze=0.9), "resize.squeeze"),
         (lambda c: c.update(temperature=0), "temperature"),
         (lambda c: c["labels"].append(c["labels"][0]), "same name"),
         (lambda c: c["labels"][0].update(display={"zh": "红"}), "English"),
         (lambda c: c["crop"].update(width=1000), "crop"),
         (lambda c: c["files"][0].update(sha256="0" * 63), "files.0.sha256"),
-        (lambda c: c.update(schema_version=2), "schema_version"),
+        (lambda c: c.update(schema_version=1), "schema_version"),
     ],
 )
 def test_the_first_wrong_field_is_named(data, change, where):

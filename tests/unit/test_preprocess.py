@@ -1,4 +1,4 @@
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -117,6 +117,22 @@ def test_a_picture_of_the_resizes_size_is_only_cropped(rules):
 )
 def test_the_box_is_the_centre_of_the_whole_image(size, edge, crop, box, rules):
     assert crop_box(*size, rules(edge, *crop)) == box
+
+
+@pytest.mark.parametrize(
+    ("size", "squeeze", "box"),
+    [
+        ((200, 100), 1.5, (25, 0, 175, 100)),
+        ((100, 200), 1.5, (0, 25, 100, 175)),
+        ((120, 100), 1.5, (0, 0, 120, 100)),  # the whole photo is not as long as that
+        ((100, 100), 1.5, (0, 0, 100, 100)),
+    ],
+)
+def test_along_the_longer_edge_more_is_seen_and_squeezed(size, squeeze, box, rules):
+    found = rules(64, 64)
+    found = replace(found, resize=found.resize.model_copy(update={"squeeze": squeeze}))
+    assert crop_box(*size, found) == box
+    assert prepare(Decoded(Image.new("RGB", size), *size, 1, "png"), found).shape == (64, 64, 3)
 
 
 def test_load_goes_all_the_way(classifier):

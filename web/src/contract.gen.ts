@@ -4,7 +4,7 @@
  * Everything that a runtime must know about one version of one model.
  */
 export interface Contract {
-  schema_version: 1;
+  schema_version: 2;
   model: ModelName;
   labels: Label[];
   formats: Formats;
@@ -116,6 +116,11 @@ export interface Resize {
    * Pixels that the shorter edge of the whole image has after the resize.
    */
   shorter_edge: number;
+  /**
+   * Along the longer edge of an image the box is up to this many times as long as the crop asks for, as far as the
+   * image reaches, and is squeezed into the crop; 1 keeps the proportions.
+   */
+  squeeze: number;
   filter: "triangle";
   /**
    * The filter's support grows with the reduction.

@@ -7,11 +7,12 @@ import { pattern } from './patterns.ts';
 
 describe('resample gives the bytes that Pillow gives', () => {
   test.each(golden)(
-    '$width x $height $pattern to $crop of $shorter_edge',
-    ({ pattern: name, width, height, shorter_edge, crop, box, sha256 }) => {
+    '$width x $height $pattern to $crop of $shorter_edge, squeezed by $squeeze',
+    ({ pattern: name, width, height, shorter_edge, squeeze, crop, box, sha256 }) => {
       const found = cropBox(width, height, {
         resize: {
           shorter_edge,
+          squeeze,
           filter: 'triangle',
           antialias: true,
           rounding: 'pillow-fixed-point-8bit',

@@ -62,8 +62,8 @@ def test_what_is_held_already_is_not_read_and_what_is_not_wanted_makes_room(samp
 def test_every_file_is_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     label_folders(tmp_path, count=10)
     decoded: list[bytes] = []
-    monkeypatch.setattr(photos_module, "reduced", lambda data, edge: decoded.append(data) or reduced(data, edge))
-    data, photos = open_reduced(tmp_path, 0, 20, 1 << 20)
+    monkeypatch.setattr(photos_module, "reduced", lambda data, *rest: decoded.append(data) or reduced(data, *rest))
+    data, photos = open_reduced(tmp_path, 0, 20, 1.0, 1 << 20)
     for index, sample in enumerate(data.splits["train"]):
         np.testing.assert_array_equal(photos[index], small(sample.path))
     assert sorted(decoded) == sorted(path.read_bytes() for path in tmp_path.rglob("*.png"))
@@ -82,6 +82,16 @@ def test_photos_are_reduced_whole_and_never_enlarged() -> None:
     wide = encoded(picture((200, 0, 0), 1, size=(120, 90)), "PNG")
     assert reduced(wide, 30).shape == (30, 40, 3)
     assert reduced(wide, 100).shape == (90, 120, 3)
+
+
+def test_photos_are_squeezed_as_the_served_box_is() -> None:
+    wide, high = (encoded(picture((200, 0, 0), 1, size=size), "PNG") for size in ((120, 90), (90, 120)))
+    assert reduced(wide, 30, 1.25).shape == (30, 32, 3)
+    assert reduced(high, 30, 1.25).shape == (32, 30, 3)
+    assert reduced(wide, 30, 2.0).shape == (30, 30, 3)  # as far as the photo reaches, and no further
+    rules = standard(shorter_edge=30, crop=30, squeeze=1.25)
+    served_pixels = load(wide, rules, LIMITS).astype(int)
+    assert np.abs(reduced(wide, 30, 1.25)[:, 1:31] - served_pixels).mean() < 3
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])

@@ -32,6 +32,7 @@ def test_every_argument_reaches_the_recipe(received: list[Arguments]) -> None:
         epochs=3,
         image_size=192,
         shorter_edge=224,
+        squeeze=1.5,
         train_size=(96, 160),
         batch_size=7,
         freeze=4,

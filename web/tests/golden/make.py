@@ -27,15 +27,21 @@ from twinlens.preprocess import crop_box, prepare
 
 FOLDER = Path(__file__).parent
 
-# (width, height) of the picture, then the resize's shorter edge and the crop's height and width.
-IMAGENET = (256, 224, 224)
+# (width, height) of the picture, then the resize's shorter edge, the crop's height and width, and the squeeze.
+IMAGENET = (256, 224, 224, 1)
+SQUEEZED = (224, 224, 224, 1.25)
 SIZES = [
     *[(size, IMAGENET) for size in [(500, 375), (375, 500), (224, 224), (256, 256), (257, 255), (400, 1000), (33, 47)]],
     *[(size, IMAGENET) for size in [(1, 1), (1, 300), (300, 1), (2, 3), (5000, 7), (7, 5000), (1600, 1200)]],
     ((4000, 3000), IMAGENET),
-    *[(size, (224, 224, 224)) for size in [(224, 224), (224, 300), (300, 224), (225, 224), (448, 448)]],
-    *[(size, (342, 299, 299)) for size in [(500, 375), (299, 299), (1021, 767)]],
-    *[(size, (48, 32, 40)) for size in [(500, 375), (48, 48), (31, 800), (40, 32)]],
+    *[(size, (224, 224, 224, 1)) for size in [(224, 224), (224, 300), (300, 224), (225, 224), (448, 448)]],
+    *[(size, (342, 299, 299, 1)) for size in [(500, 375), (299, 299), (1021, 767)]],
+    *[(size, (48, 32, 40, 1)) for size in [(500, 375), (48, 48), (31, 800), (40, 32)]],
+    *[
+        (size, SQUEEZED)
+        for size in [(500, 375), (375, 500), (224, 224), (250, 224), (1000, 400), (1, 300), (4000, 3000)]
+    ],
+    *[(size, (48, 32, 40, 1.7)) for size in [(500, 375), (31, 800)]],
 ]
 PATTERNS = ["noise", "gradient", "checker", "white"]
 
@@ -61,9 +67,9 @@ def pattern_pixels(pattern: str, width: int, height: int) -> NDArray[np.uint8]:
 def resample_cases() -> list[dict[str, Any]]:
     """Every case with its box and the SHA-256 of the resampled uint8 tensor (height, width, 3)."""
     found = []
-    for (width, height), (shorter_edge, crop_height, crop_width) in SIZES:
+    for (width, height), (shorter_edge, crop_height, crop_width, squeeze) in SIZES:
         contract: Any = SimpleNamespace(
-            resize=SimpleNamespace(shorter_edge=shorter_edge),
+            resize=SimpleNamespace(shorter_edge=shorter_edge, squeeze=squeeze),
             crop=SimpleNamespace(height=crop_height, width=crop_width),
         )
         for pattern in PATTERNS if width * height < 1_000_000 else PATTERNS[:1]:
@@ -75,6 +81,7 @@ def resample_cases() -> list[dict[str, Any]]:
                     "width": width,
                     "height": height,
                     "shorter_edge": shorter_edge,
+                    "squeeze": squeeze,
                     "crop": [crop_height, crop_width],
                     "box": list(crop_box(width, height, contract)),
                     "sha256": hashlib.sha256(tensor.tobytes()).hexdigest(),
