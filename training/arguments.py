@@ -16,11 +16,11 @@ class Arguments:
     out: Path
     arch: str = "mobilenet_v2"
     init: str = networks.IMAGENET
-    epochs: int = 16
+    epochs: int = 10
     image_size: int = 224
     shorter_edge: int | None = None
-    squeeze: float = 1.0
-    train_size: tuple[int, ...] = (144, 176, 224, 224)
+    squeeze: float = 1.25
+    train_size: tuple[int, ...] = (144, 176, 176)
     """Edges of the crops in pixels, one after another, each for an equal part of the epochs."""
     batch_size: int = 32
     freeze: int = 8

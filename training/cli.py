@@ -11,10 +11,10 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
-from training import export, measure, train
+from training import export, measure, soup, train
 from twinlens.errors import TwinlensError
 
-COMMANDS: Final = (train, measure, export)
+COMMANDS: Final = (train, soup, measure, export)
 
 
 def parser() -> argparse.ArgumentParser:

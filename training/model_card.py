@@ -31,7 +31,6 @@ def render(
     :param confused: right label, answered label and number of photos, on validation, most first.
     """
     model, counts = contract.model, contract.dataset.counts
-    best = run.best
     lines = [
         f"# {model.name}, version {model.version}",
         "",
@@ -45,8 +44,7 @@ def render(
         f"digest of the data `{contract.dataset.digest}`.",
         f"- Initial weights: {_initial(run)}.",
         *_taught(run),
-        f"- Training: {len(run.epochs)} epochs{f', the best was {best.epoch}' if best else ''}, seed {run.seed}, "
-        f"torch {run.versions['torch']}, torchvision {run.versions['torchvision']}.",
+        f"- Training: {_trained(run)}, torch {run.versions['torch']}, torchvision {run.versions['torchvision']}.",
         f"- Input: {contract.crop.width} x {contract.crop.height} pixels, the centre of the photo with its shorter "
         f"edge at {contract.resize.shorter_edge}{_squeezed(contract)}.",
         f"- Weights: {_encodings(contract)}; temperature {contract.temperature:g}.",
@@ -136,6 +134,15 @@ def _initial(run: Run) -> str:
 def _squeezed(contract: Contract) -> str:
     squeeze = contract.resize.squeeze
     return f"; of a longer photo, {squeeze:g} times as much along its longer edge, squeezed" if squeeze > 1 else ""
+
+
+def _trained(run: Run) -> str:
+    if run.soup:
+        kept = [part for part in run.soup if part.kept]
+        parts = ", ".join(f"seed {part.seed}, {part.epochs} epochs (`{part.sha256[:12]}`)" for part in kept)
+        return f"the mean of the weights of {len(kept)} runs, of {len(run.soup)} that were tried: {parts}"
+    best = f", the best was {run.best.epoch}" if run.best else ""
+    return f"{len(run.epochs)} epochs{best}, seed {run.seed}"
 
 
 def _taught(run: Run) -> list[str]:

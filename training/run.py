@@ -67,6 +67,24 @@ class Taught(BaseModel):
     """Of the ``best.pt`` of the run that it came from."""
 
 
+class Ingredient(BaseModel):
+    """A run that was tried in a soup (:mod:`training.soup`)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    run: str
+    """Name of its folder."""
+    sha256: Sha256
+    """Of its ``best.pt``."""
+    seed: int
+    epochs: int
+    validation_top1: float
+    validation_loss: float
+    """Mean negative log-likelihood, the temperature fitted on validation."""
+    kept: bool
+    """Whether its weights are in the average."""
+
+
 class Run(BaseModel):
     """Everything that is recorded of a run."""
 
@@ -112,6 +130,8 @@ class Run(BaseModel):
     versions: dict[str, str]
     git_commit: str | None
     epochs: list[Epoch] = []
+    soup: list[Ingredient] = []
+    """What was averaged, where the weights are an average of other runs'; there are no epochs then."""
     finished: str | None = None
     """Why the training ended; ``null`` while it has not."""
 
