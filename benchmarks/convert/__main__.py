@@ -6,20 +6,25 @@ import argparse
 import json
 import re
 import sys
+import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.convert.environments import megabytes, versions
 from benchmarks.convert.goals import DEFINITIONS, goals, stopped_by
 from benchmarks.convert.picture import draw
+from benchmarks.convert.process import end_all
 from benchmarks.convert.row import ROUTES, Limits, measure
 from benchmarks.convert.selection import pixels_of, selection
+from benchmarks.convert.turns import Turns
 from benchmarks.results import RESULTS, ROOT, commit, result, write_result
 from browser.chromium import chromium
 from training.official.environment import default_cache, prepare
 from training.progress import bar, say
 from twinlens.errors import TwinlensError
+from twinlens.inference import available_threads
 from twinlens.store import write_atomically
 
 WORK: Final = ROOT / "build" / "bench-convert"
@@ -61,19 +66,7 @@ def _run(options: argparse.Namespace) -> int:
         chromium_version = browser.version
     cache = options.cache or default_cache()
     environment = prepare(cache)
-    limits = Limits(run=options.limit)
-    rows = []
-    with bar(len(chosen), "Networks", unit="network") as progress:
-        for name, millions in chosen.items():
-            kept = options.work / "rows" / f"{name}.json"
-            row = _kept(kept, options.limit) if options.resume else None
-            if row is None:
-                row = measure(name, millions, pixels_of(name), options.work / "graphs", cache, limits)
-                state = {"commit": commit(), "limit": options.limit, "row": row}
-                write_atomically(kept, (json.dumps(state, indent=1) + "\n").encode())
-            rows.append(row)
-            say("  ".join([name, *(f"{route}: {stopped_by(row[route]) or 'right'}" for route in ROUTES)]))
-            progress.update()
+    rows = _rows(chosen, options, cache)
     found = goals(rows)
     out = options.work / "convert.json" if options.only else RESULTS / "convert.json"
     content = result(
@@ -92,6 +85,34 @@ def _run(options: argparse.Namespace) -> int:
         say(f"{mark} {goal.name}: {shown['value']} (goal: {goal.goal:g}, {goal.better} is better)")
     say(f"Written: {out} and {out.with_suffix('.png')}")
     return 0 if all(goal.met for goal in found) else 1
+
+
+def _rows(chosen: dict[str, float], options: argparse.Namespace, cache: Path) -> list[dict[str, Any]]:
+    """A row for each network, as many networks at a time as there are cores."""
+    limits, turns, interrupted = Limits(run=options.limit), Turns(), threading.Event()
+
+    def row_of(name: str) -> dict[str, Any]:
+        kept = options.work / "rows" / f"{name}.json"
+        row = _kept(kept, options.limit) if options.resume else None
+        if row is None:
+            row = measure(name, chosen[name], pixels_of(name), options.work / "graphs", cache, limits, turns)
+            if interrupted.is_set():  # what was ended has not failed
+                return row
+            state = {"commit": commit(), "limit": options.limit, "row": row}
+            write_atomically(kept, (json.dumps(state, indent=1) + "\n").encode())
+        say("  ".join([name, *(f"{route}: {stopped_by(row[route]) or 'right'}" for route in ROUTES)]))
+        progress.update()
+        return row
+
+    with bar(len(chosen), "Networks", unit="network") as progress, ThreadPoolExecutor(available_threads()) as pool:
+        jobs = [pool.submit(row_of, name) for name in chosen]
+        try:
+            return [job.result() for job in jobs]
+        except BaseException:
+            interrupted.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            end_all()
+            raise
 
 
 def _chosen(only: str | None) -> dict[str, float]:

@@ -12,11 +12,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 from benchmarks.results import ROOT
 
 FAILED: Final = "failed"
+_RUNNING: Final[set[int]] = set()
 _SHOWN: Final = 400
 
 
@@ -36,6 +38,7 @@ def step(module: str, arguments: Sequence[str], limit: float) -> dict[str, Any]:
         errors="replace",
         start_new_session=True,
     ) as process:
+        _RUNNING.add(process.pid)
         try:
             output, complaints = process.communicate(timeout=limit)
         except BaseException as error:
@@ -44,6 +47,8 @@ def step(module: str, arguments: Sequence[str], limit: float) -> dict[str, Any]:
             if isinstance(error, subprocess.TimeoutExpired):
                 return {FAILED: f"not within {limit:g} s"}
             raise
+        finally:
+            _RUNNING.discard(process.pid)
     if process.returncode == 0:
         try:
             found = json.loads(output.splitlines()[-1])
@@ -53,6 +58,13 @@ def step(module: str, arguments: Sequence[str], limit: float) -> dict[str, Any]:
             return found
     last = (complaints.strip().splitlines() or ["it said nothing"])[-1]
     return {FAILED: f"ended with status {process.returncode}: {last[:_SHOWN]}"}
+
+
+def end_all() -> None:
+    """End every step that runs now, in whatever thread it was started."""
+    for pid in list(_RUNNING):
+        with suppress(ProcessLookupError):
+            os.killpg(pid, signal.SIGKILL)
 
 
 def answer(found: dict[str, Any]) -> None:

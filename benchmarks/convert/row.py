@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.convert.process import FAILED, step
 from benchmarks.convert.runs import DIRECT, OFFICIAL
+from benchmarks.convert.turns import Turns
 from benchmarks.results import significant
 from browser.tfjs import BACKENDS
-from twinlens.inference import available_threads
 
 ROUTES: Final = (DIRECT, OFFICIAL)
 TOLERANCE: Final = 1e-4
@@ -28,13 +27,16 @@ class Limits:
     run: float = 300
 
 
-def measure(name: str, millions: float, pixels: int, work: Path, cache: Path, limits: Limits) -> dict[str, Any]:
-    """Measure one network.
+def measure(
+    name: str, millions: float, pixels: int, work: Path, cache: Path, limits: Limits, turns: Turns
+) -> dict[str, Any]:
+    """Measure one network. Our own conversion and the milliseconds are timed with nothing beside them.
 
     :param millions: its weights, in millions.
     :param pixels: height and width of its input.
     :param work: folder for the graphs, which are gone afterwards.
     :param cache: where the environment of the official route is.
+    :param turns: of all networks that are measured at the same time.
     :return: the row. For each route: ``failed`` (why there is no graph model, or null), ``seconds``, ``megabytes``,
         ``error`` and ``stopped`` (by backend: the error of the logits, or why there is none), ``ms``, ``quartiles``.
     """
@@ -42,15 +44,17 @@ def measure(name: str, millions: float, pixels: int, work: Path, cache: Path, li
     work.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=work))
     try:
-        made = step("benchmarks.convert.make", [name, str(folder)], limits.make)
+        with turns.together():
+            made = step("benchmarks.convert.make", [name, str(folder)], limits.make)
         for route in ROUTES:
             if FAILED in made:
                 row[route] = _not_made(f"before any route: {made[FAILED]}")
             else:
-                row[route] = _route(route, folder, cache, limits)
+                row[route] = _route(route, folder, cache, limits, turns)
         running = [route for route in ROUTES if "wasm" in row[route]["error"]]
         if running:
-            found = step("benchmarks.convert.runs", ["time", str(folder), *running], 20 * limits.run)
+            with turns.alone():
+                found = step("benchmarks.convert.runs", ["time", str(folder), *running], 20 * limits.run)
             for route in running:
                 row[route] |= _timing(found.get(route)) if FAILED not in found else {"not_timed": found[FAILED]}
     finally:
@@ -67,8 +71,9 @@ def _not_made(why: str) -> dict[str, Any]:
     return {"failed": why, "seconds": None, "megabytes": None, "error": {}, "stopped": {}, "ms": None}
 
 
-def _route(route: str, folder: Path, cache: Path, limits: Limits) -> dict[str, Any]:
-    converted = step("benchmarks.convert.routes", [route, str(folder), str(cache)], limits.convert)
+def _route(route: str, folder: Path, cache: Path, limits: Limits, turns: Turns) -> dict[str, Any]:
+    with turns.alone() if route == DIRECT else turns.together():
+        converted = step("benchmarks.convert.routes", [route, str(folder), str(cache)], limits.convert)
     if FAILED in converted:
         return _not_made(converted[FAILED])
     found = _not_made("") | {
@@ -80,9 +85,8 @@ def _route(route: str, folder: Path, cache: Path, limits: Limits) -> dict[str, A
     def compared(backend: str) -> dict[str, Any]:
         return step("benchmarks.convert.runs", ["compare", str(folder), route, backend], limits.run)
 
-    # Nothing is timed here, so the backends need not wait for each other.
-    with ThreadPoolExecutor(available_threads()) as pool:
-        runs = list(pool.map(compared, BACKENDS))
+    with turns.together():
+        runs = [compared(backend) for backend in BACKENDS]
     for backend, run in zip(BACKENDS, runs, strict=True):
         if FAILED in run:
             found["stopped"][backend] = run[FAILED]

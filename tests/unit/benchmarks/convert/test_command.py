@@ -31,6 +31,7 @@ def measured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
     def chromium(**_: Any) -> Iterator[Any]:
         yield SimpleNamespace(version="156")
 
+    monkeypatch.setattr(command, "available_threads", lambda: 1)  # so that the order is always the same
     monkeypatch.setattr(command, "measure", measure)
     monkeypatch.setattr(command, "chromium", chromium)
     monkeypatch.setattr(command, "prepare", lambda cache: None)

@@ -5,6 +5,7 @@ import pytest
 
 from benchmarks.convert import row as rows
 from benchmarks.convert.row import Limits, measure, passes
+from benchmarks.convert.turns import Turns
 from tests.unit.benchmarks.convert.rows import ROWS, route
 
 RIGHT: dict[str, Any] = {
@@ -42,7 +43,7 @@ def steps(monkeypatch: pytest.MonkeyPatch):
 
 
 def one(tmp_path: Path) -> dict[str, Any]:
-    return measure("resnet18", 11.7, 224, tmp_path / "work", tmp_path / "cache", Limits())
+    return measure("resnet18", 11.7, 224, tmp_path / "work", tmp_path / "cache", Limits(), Turns())
 
 
 def test_a_network_that_is_right_by_both_routes(steps, tmp_path: Path) -> None:
