@@ -7,6 +7,7 @@ endless log. So they are errors here, before it starts.
 from __future__ import annotations
 
 import errno
+import functools
 import logging
 import os
 import socket
@@ -17,14 +18,18 @@ from _bentoml_impl.loader import load
 from _bentoml_impl.server import serve_http
 from bentoml._internal.configuration.containers import BentoMLContainer
 from bentoml._internal.log import configure_server_logging
+from bentoml._internal.utils import circus
 
 from twinlens.errors import TwinlensError
+from twinlens.http import logs
 from twinlens.settings import ROOT, Settings
 from twinlens.store import open_current
 
 SERVICE: Final = "service:Twinlens"
-DRAIN_SECONDS: Final = 10
-"""How long requests that run at the end may still take."""
+_SUPERVISED: Final = "BENTOML_CONTAINERIZED"
+"""Set in the images that BentoML builds; its supervisor then ends with the first worker that dies."""
+_LOOK_SECONDS: Final = 1.0
+"""How often the supervisor looks for a worker that died: BentoML's ten seconds are long where there is one worker."""
 
 logger = logging.getLogger("bentoml.serve")
 
@@ -46,9 +51,12 @@ def serve(settings: Settings) -> None:
     os.environ.update(settings.to_environment())
     # Nothing leaves the machine unasked: BentoML would report its use.
     os.environ.setdefault("BENTOML_DO_NOT_TRACK", "true")
+    os.environ.pop(_SUPERVISED, None)
     configure_server_logging()
+    logs.configure(settings.log_format)
     service = load(SERVICE, working_dir=str(ROOT))
     service.inject_config()
+    circus.create_standalone_arbiter = functools.partial(circus.create_standalone_arbiter, check_delay=_LOOK_SECONDS)
     # Servers under one BENTOML_HOME would share, and delete, each other's metrics.
     with tempfile.TemporaryDirectory(prefix="twinlens-metrics-") as metrics:
         BentoMLContainer.prometheus_multiproc_dir.set(metrics)
@@ -57,7 +65,7 @@ def serve(settings: Settings) -> None:
             working_dir=str(ROOT),
             host=address,
             port=settings.port,
-            timeout_graceful_shutdown=DRAIN_SECONDS,
+            timeout_graceful_shutdown=settings.grace_s,
         )
 
 
