@@ -10,9 +10,11 @@ import errno
 import functools
 import logging
 import os
+import signal
 import socket
 import tempfile
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
 from _bentoml_impl.loader import load
 from _bentoml_impl.server import serve_http
@@ -56,7 +58,8 @@ def serve(settings: Settings) -> None:
     logs.configure(settings.log_format)
     service = load(SERVICE, working_dir=str(ROOT))
     service.inject_config()
-    circus.create_standalone_arbiter = functools.partial(circus.create_standalone_arbiter, check_delay=_LOOK_SECONDS)
+    # The one place where BentoML's supervisor can be reached: serve_http makes it and runs it.
+    circus.create_standalone_arbiter = functools.partial(_supervisor, circus.create_standalone_arbiter)
     # Servers under one BENTOML_HOME would share, and delete, each other's metrics.
     with tempfile.TemporaryDirectory(prefix="twinlens-metrics-") as metrics:
         BentoMLContainer.prometheus_multiproc_dir.set(metrics)
@@ -67,6 +70,27 @@ def serve(settings: Settings) -> None:
             port=settings.port,
             timeout_graceful_shutdown=settings.grace_s,
         )
+
+
+def _supervisor(create: Callable[..., Any], **options: Any) -> Any:
+    """BentoML's supervisor, made to see sooner that a worker died, and to tell Ctrl-C from SIGTERM.
+
+    Its workers have sessions of their own, so that a terminal's signal reaches the supervisor alone, and are sent
+    SIGTERM whatever that was: someone at a terminal would wait for a drain that is meant for load balancers.
+    """
+    supervisor = create(**options, check_delay=_LOOK_SECONDS)
+    handler = supervisor.ctrl.sys_hdl
+
+    def interrupted() -> None:
+        for watcher in supervisor.iter_watchers():
+            if watcher.stop_signal == signal.SIGINT:  # once more: wait for nothing
+                for worker in watcher.get_active_pids():
+                    os.kill(worker, signal.SIGINT)
+            watcher.stop_signal = signal.SIGINT
+        handler.quit()
+
+    handler.handle_int = interrupted
+    return supervisor
 
 
 def _free_address(host: str, port: int) -> str:

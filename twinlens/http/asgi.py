@@ -73,7 +73,7 @@ class Gate:
             await send_watched(message)
 
         self._metrics.in_progress.inc()
-        with tracing.request(scope, route(scope["path"], 0)) as span:
+        with tracing.request(scope, route(scope["path"], 0), request_id) as span:
             try:
                 async with deadline:
                     await self._app(scope, receive, send_in_time)

@@ -89,11 +89,12 @@ def stop() -> None:
 
 
 @contextlib.contextmanager
-def request(scope: MutableMapping[str, Any], route: str) -> Iterator[trace.Span]:
+def request(scope: MutableMapping[str, Any], route: str, request_id: str) -> Iterator[trace.Span]:
     """The span of one HTTP request, the current one while the block lasts; probes have none.
 
     :param scope: the request's ASGI scope.
     :param route: one of a fixed set of names.
+    :param request_id: what the log knows it by.
     """
     if _provider is None or route in PROBES:
         yield trace.INVALID_SPAN
@@ -103,7 +104,7 @@ def request(scope: MutableMapping[str, Any], route: str) -> Iterator[trace.Span]
         f"{scope['method']} {route}",
         _propagator.extract(headers, getter=_headers),
         SpanKind.SERVER,
-        {"http.request.method": scope["method"], "http.route": route},
+        {"http.request.method": scope["method"], "http.route": route, "twinlens.request_id": request_id},
         record_exception=False,
         set_status_on_exception=False,
     ) as span:
