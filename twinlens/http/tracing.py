@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import threading
 import time
 from collections.abc import Iterator, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any, Final
@@ -28,6 +29,7 @@ logger = logging.getLogger("twinlens")
 
 _DEFAULT_ENDPOINT: Final = "http://localhost:4318"
 _SERVICE: Final = "twinlens"
+_FLUSH_SECONDS: Final = 3.0
 
 _provider: TracerProvider | None = None
 
@@ -74,17 +76,21 @@ def start(environment: Mapping[str, str] | None = None) -> bool:
     except ValueError as error:
         logger.error("Nothing is traced: OTEL_EXPORTER_OTLP_ENDPOINT or _TIMEOUT cannot be used: %s.", error)
         return False
-    _provider = TracerProvider(resource=Resource.create({} if named else {"service.name": _SERVICE}))
+    resource = Resource.create({} if named else {"service.name": _SERVICE})
+    _provider = TracerProvider(resource=resource, shutdown_on_exit=False)
     _provider.add_span_processor(BatchSpanProcessor(exporter))
     logger.info("Traces go to %s.", endpoint)
     return True
 
 
 def stop() -> None:
-    """Send what is left, and trace no more."""
+    """Send what is left if a collector takes it soon, and trace no more."""
     global _provider
     if _provider is not None:
-        _provider.shutdown()
+        # The SDK would wait for half a minute, and the process is about to end.
+        sending = threading.Thread(target=_provider.shutdown, daemon=True)
+        sending.start()
+        sending.join(_FLUSH_SECONDS)
     _provider = None
 
 
