@@ -111,6 +111,9 @@ class Settings:
         "Photos in hand at once, waiting ones included, above which more are answered 429; 0: 16 for each place in a "
         "batch and each decoding thread.",
     )
+    max_waiting_mib: float = _setting(
+        512.0, _number(0.001, 1_048_576), "The same for their files together, in MiB; one photo is always taken."
+    )
     timeout_s: float = _setting(
         30.0, _number(0.1, 3600), "Longest wait for an answer to begin, in seconds; what still waits then is dropped."
     )

@@ -63,6 +63,8 @@ class Engine:
         self._failed = False
         self._model: _Model | None = None
         self._in_hand = 0
+        self._bytes_in_hand = 0
+        self._most_bytes = settings.max_waiting_mib * 2**20
         self._decoders = settings.decode_threads or available_threads()
         self._most_in_hand = settings.max_waiting or _WAITING_PER_PLACE * (settings.max_batch_size + self._decoders)
         metrics.photos_in_hand_limit.set(self._most_in_hand)
@@ -96,12 +98,14 @@ class Engine:
         :raises TwinlensError: ``not_ready``, ``overloaded``, or what is wrong with the image.
         """
         model = self._ready()
-        if self._in_hand >= self._most_in_hand:
+        too_large = self._in_hand and self._bytes_in_hand + len(data) > self._most_bytes
+        if self._in_hand >= self._most_in_hand or too_large:
             self._metrics.shed("full")
             raise TwinlensError(
-                "overloaded", f"The server has {self._in_hand} photos in hand, the most that it takes. Try again later."
+                "overloaded", f"The server has {self._in_hand} photos in hand, as many as it takes. Try again later."
             )
         self._in_hand += 1
+        self._bytes_in_hand += len(data)
         self._metrics.photos_in_hand.inc()
         try:
             decoded = await model.decode(data)
@@ -110,6 +114,7 @@ class Engine:
             return model.classifier.answer(await model.inference(decoded), top_k)
         finally:
             self._in_hand -= 1
+            self._bytes_in_hand -= len(data)
             self._metrics.photos_in_hand.dec()
 
     def _ready(self) -> _Model:

@@ -174,6 +174,16 @@ def test_past_the_bound_a_photo_is_refused_at_once_and_the_others_are_answered(s
     run(replace(settings, max_waiting=3), test)
 
 
+def test_files_in_hand_are_bounded_together_but_one_is_always_taken(settings):
+    async def test(engine, registry):
+        first, *others = await asyncio.gather(*(engine.classify(PHOTO, 1) for _ in range(3)), return_exceptions=True)
+        assert first["predictions"][0]["label"] == "magenta"
+        assert [error.code for error in others] == ["overloaded"] * 2
+        assert (await engine.classify(PHOTO, 1))["predictions"][0]["label"] == "magenta"
+
+    run(replace(settings, max_waiting_mib=0.001), test)
+
+
 def test_the_bound_follows_from_the_batch_and_the_threads(settings):
     registry = CollectorRegistry()
     Engine(replace(settings, max_batch_size=8, decode_threads=2), Metrics(registry))
