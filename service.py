@@ -5,9 +5,10 @@ from __future__ import annotations
 import bentoml
 from starlette.responses import JSONResponse, Response
 
+from twinlens.http import drain, tracing
 from twinlens.http.application import Classification, ClassifyInput, HttpService
 from twinlens.http.engine import Engine
-from twinlens.http.metrics import of_process
+from twinlens.http.metrics import forget_dead_workers, of_process
 from twinlens.http.parent import end_with_parent
 from twinlens.settings import Settings
 
@@ -32,6 +33,9 @@ class Twinlens:
     @bentoml.on_startup  # type: ignore[untyped-decorator]
     async def start(self) -> None:
         """Load the model while the server already answers its probes."""
+        forget_dead_workers()
+        tracing.start()
+        drain.of_process().listen(self.settings, of_process())
         self.engine.start()
         self.parent_watch = end_with_parent()
 
@@ -40,6 +44,7 @@ class Twinlens:
         """Drop what waits."""
         self.parent_watch.cancel()
         await self.engine.stop()
+        tracing.stop()
 
     @bentoml.api(  # type: ignore[untyped-decorator]
         route="/v1/classify", input_spec=ClassifyInput, output_spec=Classification

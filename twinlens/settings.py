@@ -54,6 +54,12 @@ def _flag(text: str) -> bool:
     return {"true": True, "false": False}[text.lower()]
 
 
+def _log_format(text: str) -> str:
+    if text not in ("text", "json"):
+        raise ValueError
+    return text
+
+
 def _text(text: str) -> str:
     if not text.strip():
         raise ValueError
@@ -99,12 +105,30 @@ class Settings:
     )
     batching: bool = _setting(True, (_flag, "true or false"), "Whether requests are batched around the inference.")
     max_batch_size: int = _setting(8, _whole(1, 1024), "Largest number of images in one inference.")
-    max_latency_ms: int = _setting(
-        10_000,
-        _whole(1, 600_000),
-        "Expected wait in the batching queue, in ms, above which requests are shed with 429.",
+    max_waiting: int = _setting(
+        0,
+        _whole(0, 1_000_000),
+        "Photos in hand at once, waiting ones included, above which more are answered 429; 0: 16 for each place in a "
+        "batch and each decoding thread.",
     )
-    timeout_s: float = _setting(30.0, _number(0.1, 3600), "Longest wait for an answer to begin, in seconds.")
+    max_waiting_mib: float = _setting(
+        512.0, _number(0.001, 1_048_576), "The same for their files together, in MiB; one photo is always taken."
+    )
+    timeout_s: float = _setting(
+        30.0, _number(0.1, 3600), "Longest wait for an answer to begin, in seconds; what still waits then is dropped."
+    )
+    drain_s: float = _setting(
+        5.0, _number(0, 3600), "After SIGTERM, seconds in which connections are still taken while /readyz fails."
+    )
+    grace_s: int = _setting(
+        20, _whole(1, 3600), "After the drain, seconds that requests in hand may still take; then the process ends."
+    )
+    log_format: str = _setting(
+        "text", (_log_format, "text or json"), "How the log is written; json: one object a line."
+    )
+    access_log: bool = _setting(
+        False, (_flag, "true or false"), "Whether every answered request is logged, probes aside."
+    )
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:

@@ -19,7 +19,8 @@ def problem(response: httpx.Response, *codes: str) -> dict[str, Any]:
     """Hold a response to being a problem of one of the codes, with nothing of the server's inside in it."""
     assert response.headers["content-type"] == "application/problem+json", response.text
     document: dict[str, Any] = response.json()
-    assert set(document) == {"type", "title", "status", "detail", "code"}
+    assert set(document) == {"type", "title", "status", "detail", "code", "request_id"}
+    assert document["request_id"] == response.headers["x-request-id"]
     assert document["status"] == response.status_code == CODES[document["code"]].status
     assert not codes or document["code"] in codes, document
     for secret in ("Traceback", "site-packages", ".py", "bentoml", "starlette", str(Path.cwd())):

@@ -31,7 +31,7 @@ def document(server):
 @pytest.fixture(scope="module")
 def hurried(made):
     """A server that has hardly any time for a request, and hardly lets one wait."""
-    with running({**made, "TWINLENS_TIMEOUT_S": "0.25", "TWINLENS_MAX_LATENCY_MS": "1"}, ready=False) as server:
+    with running({**made, "TWINLENS_TIMEOUT_S": "0.25", "TWINLENS_MAX_WAITING": "1"}, ready=False) as server:
         until(lambda: httpx.get(server.url + "/readyz", timeout=30), 200)
         yield server
 

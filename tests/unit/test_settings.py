@@ -39,6 +39,8 @@ def test_every_value_is_cast():
         *(("PORT", value) for value in ("", "0", "65536", "-1", "80.0", " 80", "8_0", "８０", "9" * 5000)),
         *(("MAX_BODY_MIB", value) for value in ("", "nan", "inf", "-1", "1e3", "1_0", "0", "4097", " 1")),
         *(("BATCHING", value) for value in ("", "yes", "1", "on")),
+        *(("LOG_FORMAT", value) for value in ("", "JSON", "xml")),
+        *(("GRACE_S", value) for value in ("0", "1.5", "-1")),
         *(("MODEL", value) for value in ("", "a/b", "..", ".hidden", "/")),
         *(("MODELS", value) for value in ("", " ")),
         ("HOST", ""),
@@ -73,6 +75,13 @@ def test_the_defaults_are_those_that_were_promised():
     settings = Settings()
     assert (settings.max_body_mib, settings.max_jpeg_megapixels, settings.max_megapixels) == (32, 120, 50)
     assert settings.batching
+
+
+def test_by_default_the_deadlines_are_within_those_of_what_stands_around():
+    """BentoML's traffic timeout is 60 seconds; Kubernetes kills what has not ended 30 seconds after SIGTERM."""
+    settings = Settings()
+    assert settings.timeout_s < 60
+    assert settings.drain_s + settings.grace_s + 5 <= 30
 
 
 def test_the_table_has_a_row_for_every_setting_and_machine_free_defaults():

@@ -1,22 +1,22 @@
 """BentoML's application with our routes and layers: how a ``bentoml.Service`` becomes the server.
 
-BentoML 1.4 answers its own errors as bare JSON, counts requests by the path that was asked for and traces each one
-even where no trace is exported. :class:`HttpService` keeps its workers, its lifespan, its API methods and its clients'
-schema, and replaces those layers.
+BentoML 1.4 answers its own errors as bare JSON, counts requests by the path that was asked for, traces each one even
+where no trace is exported, and works on for clients that have gone. :class:`HttpService` keeps its workers, its
+lifespan, its API methods and its clients' schema, and replaces those layers.
 """
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from pathlib import Path
 from typing import Any, Final, Protocol, cast
 
 from _bentoml_impl.server.app import ServiceAppFactory
 from _bentoml_sdk import IODescriptor, Service
-from bentoml._internal.configuration.containers import BentoMLContainer
 from bentoml._internal.server.http.instruments import RunnerTrafficMetricsMiddleware
 from bentoml._internal.server.http.traffic import MaxConcurrencyMiddleware, TimeoutMiddleware
 from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware
@@ -27,15 +27,15 @@ from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive
 
 from twinlens.errors import TwinlensError
-from twinlens.http import openapi, problems
+from twinlens.http import drain, logs, openapi, problems
 from twinlens.http.asgi import Gate
 from twinlens.http.engine import Engine
 from twinlens.http.metrics import of_process
 from twinlens.http.pages import HOW_TO_BUILD, ModelFiles, Page
-from twinlens.http.request import DEFAULT_TOP_K, MOST_TOP_K, Upload, read_upload
+from twinlens.http.request import DEFAULT_TOP_K, MOST_TOP_K, READING, Upload, read_upload
 from twinlens.settings import Settings
 
 logger = logging.getLogger("twinlens")
@@ -101,14 +101,16 @@ class HttpService(Service):  # type: ignore[misc]
 
     def to_asgi(self, is_main: bool = True) -> ASGIApp:
         """The application that a worker runs."""
+        settings: Settings = self.inner.settings
         logger.setLevel(logging.INFO)
+        logs.configure(settings.log_format)
         # Broken forms and images are the clients' affair, and must not fill the log.
         for name in ("python_multipart", "PIL"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
         warnings.filterwarnings("ignore", module=r"PIL\.")
         self.inject_config()
-        factory = _AppFactory(self, is_main=is_main)
-        return Gate(factory(), of_process(), factory.settings.timeout_s)
+        app = _AppFactory(self, is_main=is_main)()
+        return Gate(app, of_process(), settings.timeout_s, log_access=settings.access_log)
 
 
 class _AppFactory(ServiceAppFactory):  # type: ignore[misc]
@@ -117,7 +119,6 @@ class _AppFactory(ServiceAppFactory):  # type: ignore[misc]
     def __init__(self, service: HttpService, *, is_main: bool) -> None:
         super().__init__(service, is_main=is_main)
         self.settings: Settings = service.inner.settings
-        self._traces = BentoMLContainer.tracing.exporter_type.get() is not None
 
     def __call__(self) -> Starlette:
         """Build the application."""
@@ -158,10 +159,13 @@ class _AppFactory(ServiceAppFactory):  # type: ignore[misc]
 
     @property
     def middlewares(self) -> list[Middleware]:
-        """BentoML's layers, less those that the gate replaces, and less tracing where no trace is exported."""
-        replaced = {RunnerTrafficMetricsMiddleware, TimeoutMiddleware, MaxConcurrencyMiddleware}
-        if not self._traces:
-            replaced.add(OpenTelemetryMiddleware)
+        """BentoML's layers, less those that the gate replaces."""
+        replaced = {
+            RunnerTrafficMetricsMiddleware,
+            TimeoutMiddleware,
+            MaxConcurrencyMiddleware,
+            OpenTelemetryMiddleware,
+        }
         return [layer for layer in super().middlewares if layer.cls not in replaced]
 
     async def api_endpoint(self, name: str, request: Request) -> Response:
@@ -173,21 +177,25 @@ class _AppFactory(ServiceAppFactory):  # type: ignore[misc]
         try:
             found = await method.input_spec.from_http_request(request, None)
             arguments = {field: getattr(found, field) for field in found.model_fields}
-            return cast(Response, await method.func(self._service_instance, **arguments))
+            answering = method.func(self._service_instance, **arguments)
+            return await _while_connected(request.receive, answering)
         except ClientDisconnect:
+            if request.scope.get(READING) is False:
+                of_process().shed("disconnected")
             return Response(status_code=_CLIENT_GONE)
         except Exception as error:
             return problems.problem(error)
 
-    def _add_response_headers(self, resp: Response) -> None:
-        if self._traces:
-            super()._add_response_headers(resp)
+    def _add_response_headers(self, _: Response) -> None:
+        """Add none of BentoML's: they name the software."""
 
     async def readyz(self, _: Request) -> Response:
-        """Whether requests are answered.
+        """Whether requests are answered, and go on to be.
 
         :raises TwinlensError: ``not_ready``.
         """
+        if drain.of_process().begun:
+            raise TwinlensError("not_ready", "The server is shutting down.")
         model = self._engine.version.contract.model
         return PlainTextResponse(f"ready: {model.name} {model.version}\n")
 
@@ -205,3 +213,30 @@ class _AppFactory(ServiceAppFactory):  # type: ignore[misc]
     @property
     def _engine(self) -> Engine:
         return cast(HasEngine, self._service_instance).engine
+
+
+async def _while_connected(receive: Receive, answering: Awaitable[Response]) -> Response:
+    """Wait for an answer for as long as its client does; then cancel it, so that what still waits is never run.
+
+    :raises ClientDisconnect: if the client went away.
+    """
+    asking = asyncio.current_task()
+    assert asking is not None
+    gone = False
+
+    async def watch() -> None:
+        nonlocal gone
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        gone = True
+        asking.cancel()
+
+    watcher = asyncio.get_running_loop().create_task(watch())
+    try:
+        return await answering
+    except asyncio.CancelledError:
+        if gone and asking.uncancel() == 0:
+            raise ClientDisconnect from None
+        raise
+    finally:
+        watcher.cancel()

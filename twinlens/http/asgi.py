@@ -1,4 +1,4 @@
-"""The outermost layer of the server: a deadline, a count and a last word on every request.
+"""The outermost layer of the server: an id, a deadline, a count and a last word on every request.
 
 It stands outside BentoML's application, so that whatever happens in there, a client gets an answer of one kind.
 """
@@ -6,6 +6,7 @@ It stands outside BentoML's application, so that whatever happens in there, a cl
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import MutableMapping
 from typing import Any, Final
@@ -13,10 +14,14 @@ from typing import Any, Final
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from twinlens.errors import TwinlensError
-from twinlens.http.metrics import Metrics
+from twinlens.http import drain, logs, tracing
+from twinlens.http.metrics import PROBES, Metrics, route
 from twinlens.http.problems import CODE, problem
 from twinlens.http.request import READING
 
+access = logging.getLogger("twinlens.access")
+
+_CLOSE: Final = (b"connection", b"close")
 _ALWAYS: Final = [(b"x-content-type-options", b"nosniff"), (b"cross-origin-resource-policy", b"same-origin")]
 
 
@@ -26,12 +31,15 @@ class Gate:
     :param app: the application.
     :param metrics: every answered request is counted there.
     :param timeout: seconds until an answer must have begun; a long download may then take its time.
+    :param log_access: whether each answered request is logged.
     """
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, timeout: float) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, timeout: float, *, log_access: bool = False) -> None:
         self._app = app
         self._metrics = metrics
         self._timeout = timeout
+        self._log_access = log_access
+        self._drain = drain.of_process()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; WebSockets are refused, the lifespan's messages passed on."""
@@ -43,13 +51,18 @@ class Gate:
             return
         started = time.perf_counter()
         status, ended = 0, False
+        request_id = logs.request_id(scope["headers"])
+        logs.REQUEST_ID.set(request_id)
+        always = [*_ALWAYS, (logs.HEADER, request_id.encode())]
         deadline = asyncio.timeout(self._timeout)
 
         async def send_watched(message: Message) -> None:
             nonlocal status, ended
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message.get("headers", ()), *_ALWAYS]
+                message["headers"] = [*message.get("headers", ()), *always]
+                if self._drain.begun:  # the client's next request belongs to another server
+                    message["headers"].append(_CLOSE)
             else:
                 ended = not message.get("more_body", False)
             await send(message)
@@ -60,20 +73,46 @@ class Gate:
             await send_watched(message)
 
         self._metrics.in_progress.inc()
-        try:
-            async with deadline:
-                await self._app(scope, receive, send_in_time)
-        except Exception as error:
-            if not status:
-                await problem(self._too_late(scope) if deadline.expired() else error)(scope, receive, send_watched)
-            elif not ended:
-                raise  # it is too late for another answer, and the connection must be closed
-        finally:
-            self._metrics.in_progress.dec()
-            if status:
-                self._metrics.answered(scope["path"], scope["method"], status, time.perf_counter() - started)
-            if CODE in scope:
-                self._metrics.problems.labels(scope[CODE]).inc()
+        with tracing.request(scope, route(scope["path"], 0), request_id) as span:
+            try:
+                async with deadline:
+                    await self._app(scope, receive, send_in_time)
+            except (Exception, asyncio.CancelledError) as error:
+                if not status:
+                    await problem(self._last_word(scope, error, deadline))(scope, receive, send_watched)
+                elif not ended:
+                    raise  # it is too late for another answer, and the connection must be closed
+            finally:
+                self._metrics.in_progress.dec()
+                tracing.answered(span, status, scope.get(CODE))
+                if status:
+                    self._answered(scope, status, time.perf_counter() - started)
+
+    def _answered(self, scope: Scope, status: int, seconds: float) -> None:
+        code = scope.get(CODE)
+        self._metrics.answered(scope["path"], scope["method"], status, seconds)
+        if code is not None:
+            self._metrics.problems.labels(code).inc()
+        name = route(scope["path"], status)
+        if self._log_access and name not in PROBES:
+            fields = {"method": scope["method"], "route": name, "status": status, "seconds": round(seconds, 6)}
+            fields |= {"code": code} if code else {}
+            access.info("%s %s %d", scope["method"], name, status, extra={logs.FIELDS: fields})
+
+    def _last_word(self, scope: Scope, error: BaseException, deadline: asyncio.Timeout) -> Exception:
+        """What to answer where the application did not."""
+        arrived = scope.get(READING) is False
+        if deadline.expired():
+            if arrived:
+                self._metrics.shed("deadline")
+            return self._too_late(scope)
+        if isinstance(error, asyncio.CancelledError):
+            # The server ends, and the time that it gives to what is in hand has run out.
+            if arrived:
+                self._metrics.shed("shutdown")
+            return TwinlensError("not_ready", "The server is shutting down. Try again: another one may answer.")
+        assert isinstance(error, Exception)
+        return error
 
     def _too_late(self, scope: MutableMapping[str, Any]) -> TwinlensError:
         if scope.get(READING):

@@ -1,8 +1,9 @@
 """The server's one model: loaded and warmed up in the background, then used by every request.
 
-A request's image is decoded in a thread of its own kind and joins a batch only as a finished tensor. Very large
+A request's image is decoded in a lane of its own kind and joins a batch only as a finished tensor. Very large
 images are decoded one at a time, in a lane of their own, so that a few of them cannot fill the memory or hold up
-everyone else's.
+everyone else's. How many images are in hand is bounded: past the bound a request is answered 429 at once, since one
+that waits longer than its client does is work for nobody.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,40 +23,51 @@ from numpy.typing import NDArray
 from twinlens.classifier import LARGE_PIXELS, Answer, Classifier
 from twinlens.decode import Header
 from twinlens.errors import TwinlensError
-from twinlens.http.batching import Batcher
-from twinlens.http.metrics import Metrics
+from twinlens.http.lanes import Lane
+from twinlens.http.metrics import LANES, Metrics
 from twinlens.inference import available_threads
 from twinlens.settings import Settings
 from twinlens.store import ModelVersion
+
+_WAITING_PER_PLACE: Final = 16
+"""Photos in hand by default, for each place in a batch and each decoding thread: about a second's work."""
 
 logger = logging.getLogger("twinlens")
 
 
 @dataclass(frozen=True)
 class _Model:
-    """A loaded model, and what runs one image of its input through it."""
+    """A loaded model, and the lanes that an image goes through."""
 
     classifier: Classifier
-    score: Callable[[NDArray[np.uint8]], Awaitable[NDArray[np.float64]]]
+    decode: Lane[bytes, NDArray[np.uint8] | Header]
+    decode_large: Lane[Header, NDArray[np.uint8]]
+    inference: Lane[NDArray[np.uint8], NDArray[np.float64]]
+
+    def close(self) -> None:
+        for lane in (self.decode, self.decode_large, self.inference):
+            lane.close()
 
 
 class Engine:
     """What answers requests: a model, threads that decode, and one place where the network runs.
 
     :param settings: what to load, and the limits.
-    :param metrics: decode and inference are timed there.
+    :param metrics: queues, decoding and inference are counted and timed there.
     """
 
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
         self._settings = settings
         self._metrics = metrics
-        self._decoders = ThreadPoolExecutor(settings.decode_threads or available_threads(), "decode")
-        self._large = ThreadPoolExecutor(1, "decode-large")
-        self._runner = ThreadPoolExecutor(1, "inference")
         self._loading: asyncio.Task[None] | None = None
         self._failed = False
         self._model: _Model | None = None
-        self._batcher: Batcher | None = None
+        self._in_hand = 0
+        self._bytes_in_hand = 0
+        self._most_bytes = settings.max_waiting_mib * 2**20
+        self._decoders = settings.decode_threads or available_threads()
+        self._most_in_hand = settings.max_waiting or _WAITING_PER_PLACE * (settings.max_batch_size + self._decoders)
+        metrics.photos_in_hand_limit.set(self._most_in_hand)
 
     def start(self) -> None:
         """Begin to load the model; the server answers meanwhile, with ``not_ready`` where it needs one."""
@@ -66,10 +79,8 @@ class Engine:
             self._loading.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._loading
-        if self._batcher is not None:
-            self._batcher.close()
-        for pool in (self._decoders, self._large, self._runner):
-            pool.shutdown(wait=False, cancel_futures=True)
+        if self._model is not None:
+            self._model.close()
 
     @property
     def version(self) -> ModelVersion:
@@ -87,11 +98,24 @@ class Engine:
         :raises TwinlensError: ``not_ready``, ``overloaded``, or what is wrong with the image.
         """
         model = self._ready()
-        loop = asyncio.get_running_loop()
-        decoded = await loop.run_in_executor(self._decoders, self._decode_unless_large, model.classifier, data)
-        if isinstance(decoded, Header):
-            decoded = await loop.run_in_executor(self._large, self._decode, model.classifier, decoded)
-        return model.classifier.answer(await model.score(decoded), top_k)
+        too_large = self._in_hand and self._bytes_in_hand + len(data) > self._most_bytes
+        if self._in_hand >= self._most_in_hand or too_large:
+            self._metrics.shed("full")
+            raise TwinlensError(
+                "overloaded", f"The server has {self._in_hand} photos in hand, as many as it takes. Try again later."
+            )
+        self._in_hand += 1
+        self._bytes_in_hand += len(data)
+        self._metrics.photos_in_hand.inc()
+        try:
+            decoded = await model.decode(data)
+            if isinstance(decoded, Header):
+                decoded = await model.decode_large(decoded)
+            return model.classifier.answer(await model.inference(decoded), top_k)
+        finally:
+            self._in_hand -= 1
+            self._bytes_in_hand -= len(data)
+            self._metrics.photos_in_hand.dec()
 
     def _ready(self) -> _Model:
         if self._model is None:
@@ -104,21 +128,17 @@ class Engine:
         return self._model
 
     async def _load(self) -> None:
-        loop = asyncio.get_running_loop()
+        loader = ThreadPoolExecutor(1, "load")
         try:
-            classifier = await loop.run_in_executor(self._runner, self._load_now)
+            classifier = await asyncio.get_running_loop().run_in_executor(loader, self._load_now)
         except Exception as error:
             self._failed = True
             code = error.code if isinstance(error, TwinlensError) else "internal"
             logger.error("The model could not be loaded: %s: %s", code, error, exc_info=code == "internal")
             return
-        if self._settings.batching:
-            self._batcher = Batcher(
-                lambda batch: self._run(classifier, batch),
-                self._settings.max_batch_size,
-                self._settings.max_latency_ms,
-            )
-        self._model = _Model(classifier, self._batcher or (lambda pixels: self._run_one(classifier, pixels)))
+        finally:
+            loader.shutdown(wait=False)
+        self._model = self._lanes(classifier)
         name, version = classifier.contract.model.name, classifier.contract.model.version
         self._metrics.model.labels(name, version, classifier.version.digest).set(1)
         logger.info("Twinlens is ready: model %s %s (%s)", name, version, classifier.version.digest[:12])
@@ -128,9 +148,20 @@ class Engine:
         classifier.warm_up()
         return classifier
 
-    def _decode_unless_large(self, classifier: Classifier, data: bytes) -> NDArray[np.uint8] | Header:
-        header = classifier.read_header(data)
-        return header if header.allocates > LARGE_PIXELS else self._decode(classifier, header)
+    def _lanes(self, classifier: Classifier) -> _Model:
+        largest = self._settings.max_batch_size if self._settings.batching else 1
+
+        def decode_unless_large(one: Sequence[bytes]) -> list[NDArray[np.uint8] | Header]:
+            header = classifier.read_header(one[0])
+            return [header if header.allocates > LARGE_PIXELS else self._decode(classifier, header)]
+
+        decode, large, inference = LANES
+        return _Model(
+            classifier,
+            Lane(decode, decode_unless_large, self._decoders, 1, self._metrics),
+            Lane(large, lambda one: [self._decode(classifier, one[0])], 1, 1, self._metrics),
+            Lane(inference, lambda batch: self._scores(classifier, batch), 1, largest, self._metrics),
+        )
 
     def _decode(self, classifier: Classifier, header: Header) -> NDArray[np.uint8]:
         started = time.perf_counter()
@@ -138,15 +169,10 @@ class Engine:
         self._metrics.decode_seconds.observe(time.perf_counter() - started)
         return pixels
 
-    async def _run_one(self, classifier: Classifier, pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
-        return np.asarray((await self._run(classifier, pixels[None]))[0])
-
-    async def _run(self, classifier: Classifier, batch: NDArray[np.uint8]) -> NDArray[np.float64]:
-        return await asyncio.get_running_loop().run_in_executor(self._runner, self._scores, classifier, batch)
-
-    def _scores(self, classifier: Classifier, batch: NDArray[np.uint8]) -> NDArray[np.float64]:
+    def _scores(self, classifier: Classifier, images: Sequence[NDArray[np.uint8]]) -> Sequence[NDArray[np.float64]]:
+        batch = images[0][None] if len(images) == 1 else np.stack(images)
         started = time.perf_counter()
         scores = classifier.scores(batch)
         self._metrics.inference_seconds.observe(time.perf_counter() - started)
         self._metrics.batch_size.observe(len(batch))
-        return scores
+        return list(scores)

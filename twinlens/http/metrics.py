@@ -7,11 +7,22 @@ for, the known methods, our own error codes. A client cannot make a new series.
 from __future__ import annotations
 
 import functools
+import os
+import re
+from pathlib import Path
 from typing import Final
 
+import psutil  # type: ignore[import-untyped]
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.multiprocess import mark_process_dead
 
 API_ROUTES: Final = ("/v1/classify", "/v1/model", "/livez", "/readyz", "/metrics", "/docs.json", "/schema.json")
+PROBES: Final = frozenset({"/livez", "/readyz", "/metrics"})
+"""Routes that machines ask every few seconds, which are neither logged nor traced."""
+LANES: Final = ("decode", "decode_large", "inference")
+SHED_REASONS: Final = ("full", "deadline", "disconnected", "shutdown")
+"""Why a photo that had arrived was not answered: too many in hand, too late, nobody there any more, or the end."""
+_LIVE_GAUGE: Final = re.compile(r"gauge_live\w*_(\d+)\.db")
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _SIZES: Final = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)
@@ -58,6 +69,47 @@ class Metrics:
         self.inference_seconds = Histogram(
             "twinlens_inference_seconds", "Seconds of one run of the network.", buckets=_SECONDS, registry=registry
         )
+        self.queue_depth = Gauge(
+            "twinlens_queue_depth",
+            "Photos that wait, by the lane that they wait for.",
+            ["lane"],
+            multiprocess_mode="livesum",
+            registry=registry,
+        )
+        self.queue_seconds = Histogram(
+            "twinlens_queue_seconds",
+            "Seconds that a photo waited, by the lane that it waited for.",
+            ["lane"],
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self.photos_in_hand = Gauge(
+            "twinlens_photos_in_hand",
+            "Photos that have arrived and are not answered yet.",
+            multiprocess_mode="livesum",
+            registry=registry,
+        )
+        self.photos_in_hand_limit = Gauge(
+            "twinlens_photos_in_hand_limit",
+            "Photos in hand at which more are shed.",
+            multiprocess_mode="livesum",
+            registry=registry,
+        )
+        self._shed = Counter(
+            "twinlens_shed", "Photos that had arrived and were not answered, by reason.", ["reason"], registry=registry
+        )
+        self.draining = Gauge(
+            "twinlens_draining",
+            "1 while the server takes its last connections.",
+            multiprocess_mode="livemax",
+            registry=registry,
+        )
+        # Rates and alerts need the zero that stood there before the first event.
+        for lane in LANES:
+            self.queue_depth.labels(lane)
+            self.queue_seconds.labels(lane)
+        for reason in SHED_REASONS:
+            self._shed.labels(reason)
         self.model = Gauge(
             "twinlens_model_info",
             "1 for the model in use.",
@@ -65,6 +117,13 @@ class Metrics:
             multiprocess_mode="livemax",
             registry=registry,
         )
+
+    def shed(self, reason: str) -> None:
+        """Count one photo that was not answered.
+
+        :param reason: one of :data:`SHED_REASONS`.
+        """
+        self._shed.labels(reason).inc()
 
     def answered(self, path: str, method: str, status: int, seconds: float) -> None:
         """Count one answered request."""
@@ -77,6 +136,20 @@ class Metrics:
 def of_process() -> Metrics:
     """The metrics of this process, made when first asked for: names can be registered once only."""
     return Metrics()
+
+
+def forget_dead_workers() -> None:
+    """Drop the gauges of workers that were killed: what they had in hand would be counted for ever.
+
+    Does nothing where there is one process, whose gauges end with it.
+    """
+    folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+    if not folder:
+        return
+    for file in Path(folder).glob("gauge_live*.db"):
+        found = _LIVE_GAUGE.fullmatch(file.name)
+        if found and not psutil.pid_exists(int(found[1])):
+            mark_process_dead(int(found[1]))  # type: ignore[no-untyped-call]
 
 
 def route(path: str, status: int) -> str:

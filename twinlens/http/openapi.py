@@ -49,8 +49,8 @@ def document() -> dict[str, Any]:
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
             "description": "One image classifier that gives the same answer here and in the visitor's browser. "
             "Every error is RFC 9457 problem+json with a stable `code`; `internal`, status 500, is a fault of the "
-            "server, and the one that no request brings about. The page that runs the model itself is at `/`, "
-            "its files beneath `/model/`.",
+            "server, and the one that no request brings about. Every answer has an `X-Request-Id`: the request's own "
+            "where it brought one. The page that runs the model itself is at `/`, its files beneath `/model/`.",
         },
         "servers": [{"url": "/"}],
         "paths": {

@@ -14,9 +14,10 @@ _POLL_SECONDS: Final = 1.0
 
 
 def end_with_parent() -> asyncio.Task[None]:
-    """Watch the parent process from the running event loop; when it is gone, end this one as SIGTERM does.
+    """Watch the parent process from the running event loop; when it is gone, end this one as Ctrl-C does.
 
-    A parent that ends as it should tells its workers itself. One that is killed cannot.
+    A parent that ends as it should tells its workers itself. One that is killed cannot, and whoever starts it again
+    needs the port now rather than after a drain.
     """
     return asyncio.get_running_loop().create_task(_watch(os.getppid()))
 
@@ -25,4 +26,4 @@ async def _watch(parent: int) -> None:
     while os.getppid() == parent:
         await asyncio.sleep(_POLL_SECONDS)
     logger.error("The process that started this worker was killed; the worker ends.")
-    os.kill(os.getpid(), signal.SIGTERM)
+    os.kill(os.getpid(), signal.SIGINT)

@@ -19,6 +19,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from twinlens.errors import CODES, TwinlensError
+from twinlens.http.logs import REQUEST_ID
 
 logger = logging.getLogger("twinlens")
 
@@ -60,13 +61,14 @@ class ProblemResponse(Response):
 
 
 def body(error: TwinlensError) -> dict[str, Any]:
-    """The members of a problem: type, title, status, detail and code."""
+    """The members of a problem: type, title, status, detail and code, and the id of the request being answered."""
     return {
         "type": TYPE_PREFIX + error.code,
         "title": error.title,
         "status": error.status,
         "detail": error.detail,
         "code": error.code,
+        "request_id": REQUEST_ID.get(),
     }
 
 
@@ -99,7 +101,7 @@ def schema() -> dict[str, Any]:
     return {
         "type": "object",
         "description": "RFC 9457 problem details.",
-        "required": ["type", "title", "status", "detail", "code"],
+        "required": ["type", "title", "status", "detail", "code", "request_id"],
         "additionalProperties": False,
         "properties": {
             "type": {"type": "string", "format": "uri", "description": f"{TYPE_PREFIX}CODE"},
@@ -111,5 +113,6 @@ def schema() -> dict[str, Any]:
                 "description": "Stable: match on this.",
                 "enum": sorted(code for code, meaning in CODES.items() if meaning.status != 500 or code == "internal"),
             },
+            "request_id": {"type": "string", "description": "As in the X-Request-Id header; the log has it too."},
         },
     }

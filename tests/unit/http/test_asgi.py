@@ -1,16 +1,19 @@
 import asyncio
+import json
 
 import pytest
 from prometheus_client import CollectorRegistry
 
 from twinlens.errors import TwinlensError
+from twinlens.http import drain
 from twinlens.http.asgi import Gate
+from twinlens.http.logs import JsonFormatter
 from twinlens.http.metrics import Metrics
 from twinlens.http.problems import problem
 from twinlens.http.request import READING
 
 
-def call(app, *, timeout=10.0, path="/v1/classify", kind="http"):
+def call(app, *, timeout=10.0, path="/v1/classify", kind="http", headers=(), **options):
     """Send one request through the gate.
 
     :return: the messages that were sent, and the registry of the metrics.
@@ -24,9 +27,9 @@ def call(app, *, timeout=10.0, path="/v1/classify", kind="http"):
     async def send(message):
         sent.append(message)
 
-    scope = {"type": kind, "method": "POST", "path": path, "headers": []}
+    scope = {"type": kind, "method": "POST", "path": path, "headers": list(headers)}
     call.registry = registry
-    asyncio.run(Gate(app, Metrics(registry), timeout)(scope, receive, send))
+    asyncio.run(Gate(app, Metrics(registry), timeout, **options)(scope, receive, send))
     return sent, registry
 
 
@@ -137,3 +140,62 @@ def test_the_lifespan_passes():
 
     call(app, kind="lifespan")
     assert seen == ["lifespan"]
+
+
+def test_an_answer_has_the_id_that_its_request_brought_or_a_new_one():
+    sent, _ = call(respond(), headers=[(b"x-request-id", b"seven")])
+    assert dict(sent[0]["headers"])[b"x-request-id"] == b"seven"
+    made = {dict(call(respond())[0][0]["headers"])[b"x-request-id"] for _ in range(2)}
+    assert len(made) == 2 and all(len(each) == 32 for each in made)
+
+
+def test_a_problem_and_the_log_of_a_fault_name_the_request(caplog, monkeypatch):
+    async def app(scope, receive, send):
+        raise ValueError("secret")
+
+    monkeypatch.setattr(caplog.handler, "formatter", JsonFormatter())
+    sent, _ = call(app, headers=[(b"x-request-id", b"seven")])
+    assert json.loads(sent[1]["body"])["request_id"] == "seven"
+    assert json.loads(caplog.text.splitlines()[0])["request_id"] == "seven"
+
+
+@pytest.mark.parametrize(("reading", "counted_as_shed"), [(False, 1), (True, 0), (None, 0)])
+def test_what_is_cut_off_by_the_end_is_told_so(reading, counted_as_shed):
+    async def app(scope, receive, send):
+        if reading is not None:
+            scope[READING] = reading
+        raise asyncio.CancelledError
+
+    sent, registry = call(app)
+    assert sent[0]["status"] == 503 and b"shutting down" in sent[1]["body"]
+    assert registry.get_sample_value("twinlens_shed_total", {"reason": "shutdown"}) == counted_as_shed
+    counted(registry, 503, "not_ready")
+
+
+def test_a_photo_that_waited_too_long_is_counted_as_shed():
+    async def app(scope, receive, send):
+        scope[READING] = False
+        await asyncio.sleep(30)
+
+    _, registry = call(app, timeout=0.05)
+    assert registry.get_sample_value("twinlens_shed_total", {"reason": "deadline"}) == 1
+
+
+def test_while_it_drains_every_answer_closes_its_connection(monkeypatch):
+    monkeypatch.setattr(drain.of_process(), "begun", True)
+    sent, _ = call(respond())
+    assert dict(sent[0]["headers"])[b"connection"] == b"close"
+    monkeypatch.setattr(drain.of_process(), "begun", False)
+    sent, _ = call(respond())
+    assert b"connection" not in dict(sent[0]["headers"])
+
+
+def test_answers_are_logged_if_asked_for_and_probes_never(caplog):
+    caplog.set_level("INFO", "twinlens.access")
+    call(respond())
+    assert not caplog.records
+    call(respond(422), log_access=True)
+    call(respond(), log_access=True, path="/readyz")
+    (record,) = caplog.records
+    assert record.message == "POST /v1/classify 422"
+    assert record.fields["route"] == "/v1/classify" and record.fields["status"] == 422

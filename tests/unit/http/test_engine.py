@@ -146,6 +146,66 @@ def test_very_large_images_are_decoded_one_at_a_time_and_hold_up_nobody(settings
     run(settings, test)
 
 
+def test_past_the_bound_a_photo_is_refused_at_once_and_the_others_are_answered(settings, monkeypatch):
+    held = threading.Event()
+    read_header = classifiers.Classifier.read_header
+
+    def slow(self, data):
+        held.wait(20)
+        return read_header(self, data)
+
+    async def test(engine, registry):
+        monkeypatch.setattr(classifiers.Classifier, "read_header", slow)
+        waiting = [asyncio.create_task(engine.classify(PHOTO, 1)) for _ in range(3)]
+        await asyncio.sleep(0)
+        for _ in range(2):
+            with pytest.raises(TwinlensError) as caught:
+                await engine.classify(PHOTO, 1)
+            assert caught.value.code == "overloaded"
+        assert registry.get_sample_value("twinlens_shed_total", {"reason": "full"}) == 2
+        assert registry.get_sample_value("twinlens_photos_in_hand") == 3
+        assert registry.get_sample_value("twinlens_photos_in_hand_limit") == 3
+        held.set()
+        answers = await asyncio.gather(*waiting)
+        assert [answer["predictions"][0]["label"] for answer in answers] == ["magenta"] * 3
+        await engine.classify(PHOTO, 1)
+        assert registry.get_sample_value("twinlens_photos_in_hand") == 0
+
+    run(replace(settings, max_waiting=3), test)
+
+
+def test_files_in_hand_are_bounded_together_but_one_is_always_taken(settings):
+    async def test(engine, registry):
+        first, *others = await asyncio.gather(*(engine.classify(PHOTO, 1) for _ in range(3)), return_exceptions=True)
+        assert first["predictions"][0]["label"] == "magenta"
+        assert [error.code for error in others] == ["overloaded"] * 2
+        assert (await engine.classify(PHOTO, 1))["predictions"][0]["label"] == "magenta"
+
+    run(replace(settings, max_waiting_mib=0.001), test)
+
+
+def test_the_bound_follows_from_the_batch_and_the_threads(settings):
+    registry = CollectorRegistry()
+    Engine(replace(settings, max_batch_size=8, decode_threads=2), Metrics(registry))
+    assert registry.get_sample_value("twinlens_photos_in_hand_limit") == 160
+
+
+def test_a_photo_that_is_refused_or_cancelled_leaves_no_count_behind(settings):
+    async def test(engine, registry):
+        tasks = [asyncio.create_task(engine.classify(PHOTO, 1)) for _ in range(5)]
+        await asyncio.sleep(0)
+        for task in tasks[2:]:
+            task.cancel()
+        with pytest.raises(TwinlensError):
+            await engine.classify(b"x", 1)
+        await asyncio.gather(*tasks, return_exceptions=True)
+        assert registry.get_sample_value("twinlens_photos_in_hand") == 0
+        for lane in ("decode", "decode_large", "inference"):
+            assert registry.get_sample_value("twinlens_queue_depth", {"lane": lane}) == 0
+
+    run(settings, test)
+
+
 def test_a_request_that_is_cancelled_while_it_waits_is_never_decoded(settings, monkeypatch):
     held, decoded = threading.Event(), []
     read_header = classifiers.Classifier.read_header
@@ -180,4 +240,4 @@ def test_pixels_stay_those_of_their_request(settings):
         answers = await asyncio.gather(*(engine.classify(files[colour], 1) for colour in wanted))
         assert [answer["predictions"][0]["label"] for answer in answers] == wanted
 
-    run(settings, test)
+    run(replace(settings, max_waiting=200), test)

@@ -1,7 +1,12 @@
+import os
+import subprocess
+import sys
+
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
 
-from twinlens.http.metrics import Metrics, of_process, route
+from twinlens.http.metrics import LANES, SHED_REASONS, Metrics, forget_dead_workers, of_process, route
 
 
 @pytest.mark.parametrize(
@@ -42,3 +47,49 @@ def test_a_client_cannot_make_a_series():
 
 def test_a_process_has_one_set():
     assert of_process() is of_process()
+
+
+def test_what_has_not_happened_yet_stands_there_as_zero():
+    registry = CollectorRegistry()
+    metrics = Metrics(registry)
+    for reason in SHED_REASONS:
+        assert registry.get_sample_value("twinlens_shed_total", {"reason": reason}) == 0
+    for lane in LANES:
+        assert registry.get_sample_value("twinlens_queue_depth", {"lane": lane}) == 0
+    metrics.shed("full")
+    assert registry.get_sample_value("twinlens_shed_total", {"reason": "full"}) == 1
+
+
+def test_the_gauges_of_a_worker_that_was_killed_are_forgotten_and_its_counters_are_not(tmp_path, monkeypatch):
+    """Two processes count; one of them is killed, and what the folder then says is what a third would show."""
+    script = (
+        "import os, signal; from twinlens.http.metrics import of_process; metrics = of_process()\n"
+        "metrics.photos_in_hand.inc(3); metrics.shed('full')\n"
+        "print(flush=True); os.read(0, 1)"
+    )
+    environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+
+    def shown():
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)
+        full = registry.get_sample_value("twinlens_shed_total", {"reason": "full"})
+        return registry.get_sample_value("twinlens_photos_in_hand"), full
+
+    workers = [
+        subprocess.Popen([sys.executable, "-c", script], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        for _ in range(2)
+    ]
+    for worker in workers:
+        worker.stdout.readline()
+    workers[0].kill()
+    workers[0].communicate()
+    assert shown() == (6, 2)
+    forget_dead_workers()
+    assert shown() == (3, 2)
+    workers[1].communicate(b"x")
+
+
+def test_where_there_is_one_process_nothing_is_forgotten(monkeypatch):
+    monkeypatch.delenv("PROMETHEUS_MULTIPROC_DIR", raising=False)
+    forget_dead_workers()

@@ -13,7 +13,7 @@ def answer(error):
     assert response.headers["content-type"] == MEDIA_TYPE == "application/problem+json"
     document = json.loads(response.body)
     assert response.status_code == document["status"]
-    assert set(document) == {"type", "title", "status", "detail", "code"}
+    assert set(document) == {"type", "title", "status", "detail", "code", "request_id"}
     assert document["type"] == f"urn:twinlens:problem:{document['code']}"
     assert document["title"] == CODES[document["code"]].title
     return document, response.headers
