@@ -3,7 +3,7 @@
 This is where requests are batched. Nothing holds an item back and nothing polls: a thread that is free takes whatever
 waits at that moment, up to the largest batch, so batches form exactly when the network is the bottleneck, and a lone
 request waits for nobody. BentoML's dispatcher, which stood here, polls every millisecond while a batch runs
-(docs/decisions/009-overload-and-shutdown.md).
+(docs/decisions/013-overload-and-shutdown.md).
 
 An item whose request was cancelled, because its client hung up or its deadline passed, leaves the queue at once and
 is not worked on.
