@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.readme import README, filled
+from benchmarks.readme import DOCUMENTS, filled
 from benchmarks.results import RESULTS
 from twinlens.decode import Limits
 from twinlens.http.pages import CONTENT_SECURITY_POLICY
@@ -58,8 +58,9 @@ def test_every_requirement_is_pinned_with_its_hash() -> None:
         assert pins and all("==" in line and "--hash=sha256:" in line for line in pins), path.name
 
 
-def test_the_tables_of_the_readme_are_up_to_date() -> None:
-    text = README.read_text(encoding="utf-8")
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_generated_tables_are_up_to_date(document: Path) -> None:
+    text = document.read_text(encoding="utf-8")
     assert filled(text, RESULTS) == text, "run `make readme`"
 
 
