@@ -198,7 +198,7 @@ def to_input(pixels: torch.Tensor, normalize: Normalize, device: torch.device) -
     """
     count, height, width, channels = pixels.shape
     mean, std = (torch.tensor(values, dtype=torch.float64) for values in (normalize.mean, normalize.std))
-    # Whole rows at a time and in place: over the three numbers of a pixel, or into new memory, it takes 25 times as long.
+    # Whole rows and in place: over the three numbers of a pixel, or into new memory, it takes 25 times as long.
     scale, offset = ((each.float().to(device)).repeat(width) for each in (normalize.scale / std, -mean / std))
     rows = pixels.to(device, non_blocking=True).reshape(count * height, width * channels).float()
     return rows.mul_(scale).add_(offset).view(count, height, width, channels).permute(0, 3, 1, 2)
