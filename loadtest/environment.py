@@ -70,7 +70,7 @@ def _make(folder: Path, python: Path) -> None:
             shutil.rmtree(folder, ignore_errors=True)
             raise TwinlensError(
                 "download_failed",
-                "Locust's environment could not be made, and nothing of it was kept. Making it needs the network, once. "
+                "Locust's environment could not be made, and nothing of it was kept. It needs the network, once. "
                 f"`{Path(command[0]).name} {command[1]}` said: {done.stderr.strip()[-_SHOWN:]}",
             )
     (folder / _MARKER).touch()
