@@ -8,6 +8,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -39,6 +40,13 @@ def prepare(cache: Path | None = None) -> Path:
             sys.stderr.write(f"Making locust's environment in {folder} (once; about 40 MB)\n")
             _make(folder, python)
     return python
+
+
+def locust_version() -> str:
+    """The version of locust that is pinned."""
+    found = re.search(r"^locust==(\S+)", REQUIREMENTS.read_text(encoding="utf-8"), re.MULTILINE)
+    assert found is not None, f"{REQUIREMENTS} pins no locust"
+    return found[1]
 
 
 def variables() -> dict[str, str]:

@@ -31,7 +31,8 @@ PHONE: Final = [shot for shot in PLAN.shots if shot.kind == "phone"]
 VISIT: Final = "visit"
 
 
-class Visitor(FastHttpUser):  # type: ignore[misc] -- locust is not in the environment that types are checked in
+# Types are checked in an environment without locust, where all of it is Any.
+class Visitor(FastHttpUser):  # type: ignore[misc]
     """What all users have in common. Each starts at another photo, and then takes them in order."""
 
     abstract = True
@@ -65,7 +66,7 @@ class OnePhoto(Visitor):
     weight = PLAN.users.get("one", 0)
     abstract = weight == 0
 
-    @task
+    @task  # type: ignore[untyped-decorator]
     def one(self) -> None:
         """Send it."""
         self.classify(next(self.photos))
@@ -78,7 +79,7 @@ class Burst(Visitor):
     abstract = weight == 0
     concurrency = 6
 
-    @task
+    @task  # type: ignore[untyped-decorator]
     def burst(self) -> None:
         """Send them."""
         pool = Pool(self.concurrency)
@@ -93,7 +94,7 @@ class PhonePhoto(Visitor):
     weight = PLAN.users.get("phone", 0)
     abstract = weight == 0
 
-    @task
+    @task  # type: ignore[untyped-decorator]
     def phone_photo(self) -> None:
         """Send it."""
         self.classify(next(self.phone))
@@ -105,7 +106,7 @@ class Visit(Visitor):
     weight = PLAN.users.get("visit", 0)
     abstract = weight == 0
 
-    @task
+    @task  # type: ignore[untyped-decorator]
     def visit(self) -> None:
         """Fetch the files, one after the other; the page's own comes first, and counts the visits."""
         for index, path in enumerate(PLAN.page):

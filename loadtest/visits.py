@@ -13,8 +13,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, TypedDict
+from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, Request
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from benchmarks.results import ROOT
@@ -135,6 +136,7 @@ def shrunk_bodies(server: str, shots: Sequence[Shot]) -> list[bytes]:
     with _browser() as (browser, _):
         page = browser.new_page()
         page.set_default_timeout(_PATIENCE_MS)
+        page.add_init_script(_WATCH)
         page.goto(f"{server}{ADDRESSES['shrunk']}", wait_until="domcontentloaded")
         page.get_by_test_id("file-input").set_input_files([shot.path for shot in shots])
         _wait(page, len(shots), _PATIENCE_MS)
@@ -143,6 +145,28 @@ def shrunk_bodies(server: str, shots: Sequence[Shot]) -> list[bytes]:
                 raise TwinlensError("internal", f"The upload page failed: {entry['error']}")
         read = "async (at) => Array.from(new Uint8Array(await sent[at].arrayBuffer()))"
         return [bytes(page.evaluate(read, index)) for index in range(len(shots))]
+
+
+def requests(server: str, way: Way, shot: Shot) -> list[str]:
+    """The paths that a first visit fetches until its first answer, the page's own first."""
+    paths: list[str] = []
+
+    def note(request: Request) -> None:
+        address = urlsplit(request.url)
+        if request.method == "GET" and address.scheme == "http":
+            paths.append(address.path)
+
+    with _browser() as (browser, _):
+        context = browser.new_context()
+        context.on("request", note)
+        context.add_init_script(_WATCH)
+        page = context.new_page()
+        page.set_default_timeout(_PATIENCE_MS)
+        page.goto(f"{server}{ADDRESSES[way]}", wait_until="domcontentloaded")
+        page.get_by_test_id("file-input").set_input_files([shot.path])
+        _wait(page, 1, _PATIENCE_MS)
+        context.close()
+    return list(dict.fromkeys(paths))
 
 
 @contextmanager
