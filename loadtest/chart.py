@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from loadtest.model import NTH
 from twinlens.report.html import CHINESE, Content, Markup, Text, el
 
-_PANEL, _GAP, _TOP, _HEIGHT, _LEFT = 200, 18, 26, 170, 40
+_PANEL, _GAP, _TOP, _HEIGHT, _LEFT = 200, 18, 44, 170, 40
 _XS: Final = (1, 3, 10, 30, 100)
 
 

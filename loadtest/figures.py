@@ -34,8 +34,8 @@ DEFINITIONS: Final = {
     "p50_ms": "from choosing a single photo to its answer, one after the other; p95_ms likewise",
     "bytes_up_per_photo": "bytes through the line for a single photo, with headers; bytes_down_per_photo likewise",
     "page_bytes": "bytes down of a first visit without the answers: page, and model where the device answers",
-    "server_cpu_ms_per_photo": f"server processor time of a photo of the mix and of 1/{NTH} of a visit's files, measured "
-    "with the server busy and without a slow line, what an idle server takes left out",
+    "server_cpu_ms_per_photo": f"server processor time of a photo of the mix and of 1/{NTH} of a visit's files, "
+    "measured with the server busy and without a slow line, what an idle server takes left out",
     "cost_per_million": "server_cpu_ms_per_photo of a million photos at the price of a core-hour",
     "score_difference": "of the best label, from the golden score, over the visit's photos",
     "answers_ms": "when each answer of the first visit came",

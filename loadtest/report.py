@@ -102,11 +102,13 @@ def _summary(content: Row) -> Markup:
         ),
         (
             both("Server cost of a million photos", "一百万张照片的服务器费用"),
-            " · ".join(short(per_million.get(way)) for way in WAYS),
+            short(per_million.get("original")),
             both(
-                "device · as they are · shrunk, at {price} a core-hour",
-                "设备 · 原始 · 缩小，每核时 {price}",
+                "at {price} a core-hour; shrunk first: {shrunk}; on the device: {device}",
+                "每核时 {price}；先缩小：{shrunk}；在设备上：{device}",
                 price=f"{content['core_hour']:g}",
+                shrunk=short(per_million.get("shrunk")),
+                device=short(per_million.get("device")),
             ),
         ),
     ]
@@ -119,7 +121,7 @@ def _wins(content: Row, rows: Sequence[Row]) -> Markup:
         if not found or found[0]["how"] == "not measured":
             return both("not measured", "未测得")
         number, how = found[0]["from_photos"], found[0]["how"]
-        said = both("never", "从不") if number is None else both("from {n}", "第 {n} 张起", n=f"{number:,}")
+        said: Content = both("never", "从不") if number is None else both("from {n}", "第 {n} 张起", n=f"{number:,}")
         return [said, "*" if how == "modelled" else None]
 
     body: list[list[Content]] = [
@@ -205,7 +207,7 @@ def _how(content: Row, rows: Sequence[Row]) -> Markup:
 
 def _missing(rows: Sequence[Row]) -> Iterator[Content]:
     for row in of_kind(rows, "cell", measured=False):
-        where = [
+        where: list[Content] = [
             name_of(NETWORKS, row["network"]),
             " · ",
             name_of(DEVICES, row["device"]),

@@ -91,7 +91,7 @@ def network_section(network: Row, cells: Sequence[Row]) -> Markup:
 def _cell(row: Row) -> list[Content]:
     star = "*" if row["hundredth"] == "modelled" else ""
     return [
-        [name_of(DEVICES, row["device"]), ": ", name_of(WAYS, row["way"]), None if row["measured"] else " ‡"],
+        _line_of_words(name_of(DEVICES, row["device"]), ": ", name_of(WAYS, row["way"]), " ‡" * (not row["measured"])),
         _seconds(row["first_s"]),
         _seconds(row["hundredth_s"]) + (star if row["hundredth_s"] is not None else ""),
         _seconds(row["warm_first_s"]),
@@ -129,7 +129,7 @@ def load_section(rows: Sequence[Row]) -> Markup:
     ]
     body: list[list[Content]] = [
         [
-            [name_of(NETWORKS, row["network"]), ": ", name_of(WAYS, row["way"])],
+            _line_of_words(name_of(NETWORKS, row["network"]), ": ", name_of(WAYS, row["way"])),
             row["users"],
             row["answers"],
             short(row["per_second"]),
@@ -155,7 +155,7 @@ def visitors_section(rows: Sequence[Row]) -> Markup:
     found = {(row["visitors"], row["way"]): row for row in rows}
     body: list[list[Content]] = [
         [
-            both("{n} visitors at once", "同时 {n} 位访问者", n=f"{number:,}"),
+            f"{number:,}",
             *(
                 f"{short(row['cores'])} · {short(row['cost_per_hour'])}" if (row := found.get((number, way))) else _DASH
                 for way in WAYS
@@ -175,7 +175,7 @@ def visitors_section(rows: Sequence[Row]) -> Markup:
     )
     return section(
         both("More visitors (modelled)", "更多访问者（推算）"),
-        figure(table([both("Visitors", "访问者"), *WAYS.values()], body), caption, scroll=True),
+        figure(table([both("Visitors at once", "同时访问者"), *WAYS.values()], body), caption, scroll=True),
     )
 
 
@@ -187,6 +187,11 @@ def of_kind(rows: Sequence[Row], kind: str, **wanted: Any) -> list[Row]:
 def name_of(names: Mapping[str, Text], name: str) -> Text:
     """A name as people are shown it."""
     return names.get(name, Text(name, name))
+
+
+def _line_of_words(*words: Content) -> Markup:
+    """What stays on one line; its table scrolls."""
+    return el("span", words, style="white-space:nowrap")
 
 
 def _seconds(value: float | None) -> str:
