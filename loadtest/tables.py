@@ -45,7 +45,7 @@ def network_section(network: Row, cells: Sequence[Row]) -> Markup:
         for device in devices
     ]
     caption: list[Content] = [
-        [[key(COLOURS[way], name), " "] for way, name in WAYS.items()],
+        el("div", [[key(COLOURS[way], name), " "] for way, name in WAYS.items()]),
         both(
             "Seconds from the start of a first visit to each answer; dashed: modelled.",
             "从首次访问开始到每个回答的秒数；虚线为推算。",
