@@ -61,20 +61,20 @@ def gather(
         folder = work / "made"
         make_pictures(folder, count)
     found, left_out = find(folder, classifier.contract)
-    cycle = max(round(1 / phone_share), 1) if phone_share else count + 1
-    phones = len(range(cycle // 2, count, cycle))
+    cycle = max(round(1 / phone_share), 1) if phone_share else count
+    phones = set(range(cycle // 2, count, cycle)) if phone_share else set[int]()
     candidates = spread(found, min(count + count // 4, len(found)))
     small = list(_golden(candidates, "photo", classifier))
     large: list[Shot | None] = []
     if phones:
         (work / "phone").mkdir(parents=True, exist_ok=True)
         # Some of them may turn out to be undecided.
-        copies = large_copies(found, min(phones + 2, _PHONE_FILES), work / "phone", classifier.contract, phone_size)
+        copies = large_copies(found, min(len(phones) + 2, _PHONE_FILES), work / "phone", classifier.contract, phone_size)
         large = list(_golden(copies, "phone", classifier))
     decided, large_decided = _decided(small, folder), _decided(large, folder) if phones else []
     shots, taken = [], 0
     for index in range(count):
-        if index % cycle == cycle // 2:
+        if index in phones:
             shots.append(large_decided[taken % len(large_decided)])
             taken += 1
         else:

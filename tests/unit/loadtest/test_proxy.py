@@ -145,5 +145,5 @@ def test_a_client_that_hangs_up_and_a_server_that_is_not_there_end_the_connectio
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         nowhere = f"http://127.0.0.1:{unused.getsockname()[1]}"
-        with Proxy(FAST, nowhere, shared=True) as proxy, connect(proxy) as client, pytest.raises(ConnectionResetError):
-            client.recv(1)
+        with Proxy(FAST, nowhere, shared=True) as proxy, connect(proxy) as client:
+            assert client.recv(1) == b""
