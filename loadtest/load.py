@@ -17,6 +17,7 @@ from twinlens.errors import TwinlensError
 LOCUSTFILE: Final = ROOT / "loadtest" / "locustfile.py"
 _STOP_SECONDS: Final = 600
 """How long users may take to end what they have begun; on a slow line that is minutes."""
+_WORKERS_SECONDS: Final = 60
 _SLACK_SECONDS: Final = 120
 
 
@@ -42,7 +43,9 @@ def run(python: Path, plan: Plan, url: str, out: Path, more: Sequence[str] = ())
     plan.write(plan_file)
     summary.unlink(missing_ok=True)
     command = [str(python), "-m", "locust", "-f", str(LOCUSTFILE), "--headless", "--host", url, "--only-summary"]
-    command += ["--stop-timeout", str(_STOP_SECONDS), "--csv", str(out), "--html", f"{out}.html", *more]
+    command += ["--stop-timeout", str(_STOP_SECONDS), "--csv", str(out), "--html", f"{out}.html"]
+    # Workers that cannot reach their master must not keep it waiting for ever.
+    command += ["--expect-workers-max-wait", str(_WORKERS_SECONDS), *more]
     seconds = sum(stage.seconds for stage in plan.stages) + _STOP_SECONDS + _SLACK_SECONDS
     done = subprocess.run(
         command,

@@ -69,7 +69,9 @@ def gather(
     if phones:
         (work / "phone").mkdir(parents=True, exist_ok=True)
         # Some of them may turn out to be undecided.
-        copies = large_copies(found, min(len(phones) + 2, _PHONE_FILES), work / "phone", classifier.contract, phone_size)
+        copies = large_copies(
+            found, min(len(phones) + 2, _PHONE_FILES), work / "phone", classifier.contract, phone_size
+        )
         large = list(_golden(copies, "phone", classifier))
     decided, large_decided = _decided(small, folder), _decided(large, folder) if phones else []
     shots, taken = [], 0

@@ -68,8 +68,9 @@ def test_a_server_that_is_not_there_fails_the_run(locust: Path, shots: list[Shot
 
 def test_processes_of_one_machine(server: RunningServer, locust: Path, shots: list[Shot], tmp_path: Path) -> None:
     plan = Plan(shots, USERS, [Stage(5, 4, 10)], Thresholds())
-    port = ["--master-bind-port", str(free_port())]
-    load = run(locust, plan, server.url, tmp_path / "run", ["--processes", "2", *port])
+    port = str(free_port())
+    more = ["--processes", "2", "--master-bind-port", port, "--master-port", port]
+    load = run(locust, plan, server.url, tmp_path / "run", more)
     assert load.status == 0, load.output
     assert "2 workers connected" in load.output
     assert load.summary["requests"] > 0
