@@ -36,6 +36,8 @@ ADDRESSES: Final[dict[Way, str]] = {
     "shrunk": "/upload/?way=shrunk",
 }
 SINGLE_CYCLES: Final = 2
+LEAST_ANSWERS: Final = 2
+"""What a first visit is not cut off before, since the pace of its answers has to be known."""
 _PATIENCE_MS: Final = 900_000
 _POLL_MS: Final = 250
 
@@ -108,7 +110,7 @@ def measure(
     :param server: address of the server, whose page is :func:`write_site`'s.
     :param shots: the photos of a visit.
     :param cycle: how many photos hold the whole mix.
-    :param seconds: when to give up on further answers of the first visit, and on further single photos once one
+    :param seconds: when to give up on further answers of the first visit, once two have come, and on further single photos once one
         cycle of them was measured.
     """
     with _browser() as (browser, tree), limiting(tree, method) as limit, Proxy(network, server, shared=True) as proxy:
@@ -189,9 +191,10 @@ class _Visitor:
         self._differences: list[float] = []
 
     def visit(self, cycle: int, seconds: float) -> dict[str, Any]:
-        start = self._proxy.traffic
+        start, deadline = self._proxy.traffic, time.monotonic() + seconds
         page = self._open(self._shots)
-        _wait(page, len(self._shots), 1000 * seconds)
+        _wait(page, min(LEAST_ANSWERS, len(self._shots)), _PATIENCE_MS)
+        _wait(page, len(self._shots), 1000 * max(deadline - time.monotonic(), 0.001))
         answers = self._read(page, self._shots)
         cold = self._proxy.traffic.since(start)
         page.close()

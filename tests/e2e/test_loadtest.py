@@ -66,13 +66,13 @@ def test_a_cell_on_a_slow_device(server: RunningServer, gathered: Gathered, way:
 
 def test_a_visit_is_cut_off_when_it_takes_too_long(server: RunningServer, gathered: Gathered) -> None:
     slow = Network("slow", 10_000, 200, 4)  # 25 kB a second up
-    found = visits.measure("original", slow, Device("free", None), server.url, gathered.shots[:2] * 20, 1, 3)
-    assert 0 < len(found["answers_ms"]) < 40
+    found = visits.measure("original", slow, Device("free", None), server.url, gathered.shots[:2] * 20, 1, 1)
+    assert visits.LEAST_ANSWERS <= len(found["answers_ms"]) < 40
     assert len(found["single_ms"]) >= 1
     assert found["errors"] == []
 
 
-def test_a_shrunk_photo_gives_the_network_the_very_same_pixels(
+def test_a_shrunk_photo_gives_the_network_the_same_pixels_but_for_rounding(
     server: RunningServer, classifier: Classifier, tmp_path: Path
 ) -> None:
     shots = []
@@ -85,7 +85,9 @@ def test_a_shrunk_photo_gives_the_network_the_very_same_pixels(
         original = Path(shot.path).read_bytes()
         assert len(body) <= len(original)
         seen = [classifier.pixels(classifier.read_header(data)) for data in (original, body)]
-        assert np.array_equal(*seen)
+        difference = np.abs(np.subtract(*seen, dtype=np.int16))
+        assert difference.max() <= 1
+        assert (difference > 0).mean() < 0.01
     assert [body.startswith(b"RIFF") for body in bodies[:2]] == [True, True]
 
 

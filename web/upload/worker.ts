@@ -1,6 +1,7 @@
 /**
  * Shrinks photos by the contract's own resize, with the real page's modules, so that the server's resize has nothing
- * left to do: of the centre it keeps a square of `shorter_edge` pixels, in whose middle the network's input lies.
+ * left to do: of the centre it keeps a square of `shorter_edge` pixels, in whose middle the network's input lies. (The
+ * larger box has other edges to be rounded to float32, which makes a value in some hundreds differ by 1.)
  */
 import type { Contract } from '../src/contract.gen.ts';
 import { cropBox } from '../src/crop.ts';
@@ -39,7 +40,7 @@ async function shrink(file: Blob, rules: Contract): Promise<Blob> {
     }
     const canvas = new OffscreenCanvas(edge, edge);
     canvas.getContext('2d')?.putImageData(image, 0, 0);
-    // At quality 1 Chromium's WebP is lossless: the server sees the very pixels that the page would have used.
+    // At quality 1 Chromium's WebP is lossless: the server sees these pixels and no others.
     const blob = await canvas.convertToBlob({ type: 'image/webp', quality: 1 });
     return blob.size < file.size ? blob : file;
   } finally {
