@@ -8,10 +8,9 @@ slow start and TLS are not modelled.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import threading
 from types import TracebackType
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 from urllib.parse import urlsplit
 
 from loadtest.profiles import Network
@@ -22,6 +21,8 @@ _PIECE_BYTES: Final = (1460, 65536)
 _CREDIT_SECONDS: Final = 0.02
 """What a timer may be late by without the line losing rate."""
 _PIECES_ON_THE_WAY: Final = 64
+_OnTheWay: TypeAlias = "asyncio.Queue[tuple[float, bytes]]"
+"""Pieces, and when they arrive."""
 
 
 class Traffic(NamedTuple):
@@ -100,49 +101,42 @@ class Proxy:
         line = self._shared or _Line(self._network)
         await asyncio.sleep(line.delay * 2)
         upstream_reader, upstream_writer = await asyncio.open_connection(*self._upstream)
-        ways = [
-            asyncio.ensure_future(self._one_way(reader, upstream_writer, line.up, line.delay, up=True)),
-            asyncio.ensure_future(self._one_way(upstream_reader, writer, line.down, line.delay, up=False)),
+        sent: _OnTheWay = asyncio.Queue(_PIECES_ON_THE_WAY)
+        answered: _OnTheWay = asyncio.Queue(_PIECES_ON_THE_WAY)
+        jobs = [
+            asyncio.ensure_future(job)
+            for job in (
+                self._send(reader, line.up, line.delay, sent, up=True),
+                _arrive(sent, upstream_writer),
+                self._send(upstream_reader, line.down, line.delay, answered, up=False),
+                _arrive(answered, writer),
+            )
         ]
         try:
-            await asyncio.gather(*ways)
+            await asyncio.gather(*jobs)  # the first one that fails ends the connection
         finally:
-            for way in ways:
-                way.cancel()
-            await asyncio.gather(*ways, return_exceptions=True)
+            for job in jobs:
+                job.cancel()
+            await asyncio.gather(*jobs, return_exceptions=True)
             upstream_writer.transport.abort()
             writer.close()
 
-    async def _one_way(
-        self,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-        direction: _Direction,
-        delay: float,
-        *,
-        up: bool,
+    async def _send(
+        self, reader: asyncio.StreamReader, direction: _Direction, delay: float, on_the_way: _OnTheWay, *, up: bool
     ) -> None:
-        on_the_way: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(_PIECES_ON_THE_WAY)
-        arriving = asyncio.ensure_future(_arrive(on_the_way, writer))
-        try:
-            while not arriving.done():
-                data = await reader.read(direction.piece)
-                await direction.take(len(data))
-                if up:
-                    self._up += len(data)
-                else:
-                    self._down += len(data)
-                await on_the_way.put((self._loop.time() + delay, data))
-                if not data:
-                    break
-            await arriving
-        finally:
-            arriving.cancel()
-            with contextlib.suppress(asyncio.CancelledError, OSError):
-                await arriving
+        """Put what comes in onto the line, until it ends."""
+        data = b"?"
+        while data:
+            data = await reader.read(direction.piece)
+            await direction.take(len(data))
+            if up:
+                self._up += len(data)
+            else:
+                self._down += len(data)
+            await on_the_way.put((self._loop.time() + delay, data))
 
 
-async def _arrive(on_the_way: asyncio.Queue[tuple[float, bytes]], writer: asyncio.StreamWriter) -> None:
+async def _arrive(on_the_way: _OnTheWay, writer: asyncio.StreamWriter) -> None:
     """Hand pieces over when they are due; the end of the stream is a piece of no bytes."""
     loop = asyncio.get_running_loop()
     while True:

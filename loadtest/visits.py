@@ -110,8 +110,8 @@ def measure(
     :param server: address of the server, whose page is :func:`write_site`'s.
     :param shots: the photos of a visit.
     :param cycle: how many photos hold the whole mix.
-    :param seconds: when to give up on further answers of the first visit, once two have come, and on further single photos once one
-        cycle of them was measured.
+    :param seconds: when to give up on further answers of the first visit, once two have come, and on further single
+        photos once one cycle of them was measured.
     """
     with _browser() as (browser, tree), limiting(tree, method) as limit, Proxy(network, server, shared=True) as proxy:
         bench = browser.new_page()

@@ -12,6 +12,7 @@ from playwright.sync_api import Browser
 
 from loadtest import __main__ as command
 from loadtest import report, visits
+from loadtest.limit import Method
 from loadtest.photos import Gathered, gather
 from loadtest.plan import Shot
 from loadtest.profiles import WAYS, Device, Network, Way
@@ -40,10 +41,10 @@ def gathered(classifier: Classifier, tmp_path_factory: pytest.TempPathFactory) -
     return gather(None, classifier, 6, 1 / 3, tmp_path_factory.mktemp("photos"), (1200, 900))
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_a_cell_on_a_slow_device(server: RunningServer, gathered: Gathered, way: Way) -> None:
+@pytest.mark.parametrize(("way", "method"), [*((way, "auto") for way in WAYS), ("device", "signals")])
+def test_a_cell_on_a_slow_device(server: RunningServer, gathered: Gathered, way: Way, method: Method) -> None:
     device = Device("slow", 0.2)
-    found = visits.measure(way, LINE, device, server.url, gathered.shots, gathered.cycle, 120)
+    found = visits.measure(way, LINE, device, server.url, gathered.shots, gathered.cycle, 120, method)
     assert (found["wrong"], found["errors"]) == ([], [])
     assert len(found["answers_ms"]) == 6 and found["answers_ms"] == sorted(found["answers_ms"])
     assert len(found["single_ms"]) == visits.SINGLE_CYCLES * gathered.cycle
