@@ -117,9 +117,9 @@ class Proxy:
         finally:
             for job in jobs:
                 job.cancel()
-            await asyncio.gather(*jobs, return_exceptions=True)
             upstream_writer.transport.abort()
             writer.close()
+            await asyncio.gather(*jobs, return_exceptions=True)
 
     async def _send(
         self, reader: asyncio.StreamReader, direction: _Direction, delay: float, on_the_way: _OnTheWay, *, up: bool
