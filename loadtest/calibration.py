@@ -9,6 +9,8 @@ from playwright.sync_api import Page
 
 TOLERANCE: Final = 0.15
 """How far the measured factor may be from the wanted one, as a share of it."""
+TOO_FAST: Final = "the device was not as slow as it should have been"
+"""What is said of a cell whose factor does not hold."""
 _MILLISECONDS: Final = 400
 _ROUNDS: Final = 3
 

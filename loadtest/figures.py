@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks.results import Goal, significant
 from loadtest import model
-from loadtest.calibration import TOLERANCE
+from loadtest.calibration import TOLERANCE, TOO_FAST
 from loadtest.measure import CellKey, Measured, calibrated
 from loadtest.model import NTH
 from loadtest.options import Options
@@ -116,7 +116,7 @@ def _cell(key: CellKey, visited: Visited, gathered: Gathered, cpu: float | None,
     }
     missing = [name for name in _REQUIRED if figures[name] is None]
     if not calibrated(visited, key.device):
-        missing.insert(0, "the device was not as slow as it should have been")
+        missing.insert(0, TOO_FAST)
     if visited["errors"]:
         missing.insert(0, visited["errors"][0])
     return {

@@ -9,7 +9,9 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Final
 
+from loadtest.calibration import TOO_FAST
 from loadtest.tables import (
     DEVICES,
     NETWORKS,
@@ -20,11 +22,15 @@ from loadtest.tables import (
     network_section,
     of_kind,
     short,
+    unbroken,
     visitors_section,
 )
 from twinlens.report.html import SPACE, Content, Markup, Text, both, el
 from twinlens.report.page import facts, figure, page, remarks, section, table, tiles
 from twinlens.store import write_atomically
+
+
+_REASONS: Final = {TOO_FAST: Text(TOO_FAST, "设备没有达到应有的慢速")}
 
 
 def render(content: Row) -> bytes:
@@ -126,7 +132,7 @@ def _wins(content: Row, rows: Sequence[Row]) -> Markup:
 
     body: list[list[Content]] = [
         [
-            [name_of(NETWORKS, network["name"]), " · ", name_of(DEVICES, device["name"])],
+            unbroken(name_of(NETWORKS, network["name"]), " · ", name_of(DEVICES, device["name"])),
             *(
                 cell(network["name"], device["name"], against, visit)
                 for visit in ("first", "second")
@@ -214,7 +220,7 @@ def _missing(rows: Sequence[Row]) -> Iterator[Content]:
             " · ",
             name_of(WAYS, row["way"]),
         ]
-        yield [where, ": ", row["missing"][0]]
+        yield [where, ": ", _REASONS.get(row["missing"][0], row["missing"][0])]
     for row in of_kind(rows, "load", kept_thresholds=False):
         yield [name_of(NETWORKS, row["network"]), " · ", name_of(WAYS, row["way"]), ": locust"]
 

@@ -91,7 +91,7 @@ def network_section(network: Row, cells: Sequence[Row]) -> Markup:
 def _cell(row: Row) -> list[Content]:
     star = "*" if row["hundredth"] == "modelled" else ""
     return [
-        _line_of_words(name_of(DEVICES, row["device"]), ": ", name_of(WAYS, row["way"]), " ‡" * (not row["measured"])),
+        unbroken(name_of(DEVICES, row["device"]), ": ", name_of(WAYS, row["way"]), " ‡" * (not row["measured"])),
         _seconds(row["first_s"]),
         _seconds(row["hundredth_s"]) + (star if row["hundredth_s"] is not None else ""),
         _seconds(row["warm_first_s"]),
@@ -129,7 +129,7 @@ def load_section(rows: Sequence[Row]) -> Markup:
     ]
     body: list[list[Content]] = [
         [
-            _line_of_words(name_of(NETWORKS, row["network"]), ": ", name_of(WAYS, row["way"])),
+            unbroken(name_of(NETWORKS, row["network"]), ": ", name_of(WAYS, row["way"])),
             row["users"],
             row["answers"],
             short(row["per_second"]),
@@ -157,7 +157,9 @@ def visitors_section(rows: Sequence[Row]) -> Markup:
         [
             f"{number:,}",
             *(
-                f"{short(row['cores'])} · {short(row['cost_per_hour'])}" if (row := found.get((number, way))) else _DASH
+                f"{_small(row['cores'])} · {_small(row['cost_per_hour'])}"
+                if (row := found.get((number, way)))
+                else _DASH
                 for way in WAYS
             ),
         ]
@@ -189,9 +191,13 @@ def name_of(names: Mapping[str, Text], name: str) -> Text:
     return names.get(name, Text(name, name))
 
 
-def _line_of_words(*words: Content) -> Markup:
+def unbroken(*words: Content) -> Markup:
     """What stays on one line; its table scrolls."""
     return el("span", words, style="white-space:nowrap")
+
+
+def _small(value: float) -> str:
+    return "< 0.01" if value < 0.01 else short(value)
 
 
 def _seconds(value: float | None) -> str:
