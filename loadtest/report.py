@@ -29,7 +29,6 @@ from twinlens.report.html import SPACE, Content, Markup, Text, both, el
 from twinlens.report.page import facts, figure, page, remarks, section, table, tiles
 from twinlens.store import write_atomically
 
-
 _REASONS: Final = {TOO_FAST: Text(TOO_FAST, "设备没有达到应有的慢速")}
 
 
