@@ -14,7 +14,7 @@ export PYTHON
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo page setup node chromium lint format test test-heavy test-all parity parity-dct bench-train bench-convert bench-networks readme lock clean
+.PHONY: help demo page setup node chromium lint format test test-heavy test-all parity parity-dct bench-train bench-convert bench-networks loadtest readme lock clean
 .NOTPARALLEL:
 
 help: ## Show this list
@@ -63,6 +63,9 @@ bench-networks: setup ## Train and compare five networks: make bench-networks PH
 	@test -n "$(PHOTOS)" || { echo "Say which photos: make bench-networks PHOTOS=folder" >&2; exit 2; }
 	$(BIN)/python -m benchmarks.networks "$(PHOTOS)" $(ARGS)
 
+loadtest: setup ## Compare server and device under load: make loadtest [PHOTOS=folder] [ARGS=...]
+	$(BIN)/python -m loadtest $(if $(PHOTOS),"$(PHOTOS)") $(ARGS)
+
 readme: .venv/.dev ## Write the generated tables of README.md and docs/ anew
 	$(BIN)/python -m benchmarks.readme
 
@@ -76,9 +79,10 @@ lock: .venv/.dev ## Write the pinned requirements anew from requirements/*.in (A
 	$(call lock,dev,-c requirements/train.txt)
 	$(call lock,node,)
 	$(call lock,convert,)
+	$(call lock,loadtest,)
 
 clean: ## Remove the virtual environment and everything built or installed
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache build *.egg-info web/dist web/node_modules
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache build *.egg-info web/dist web/dist-upload web/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 define lock

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-TARGETS = {"demo", "test", "test-all", "setup", "page", "lint", "parity", "readme", "lock", "clean", "help"}
+TARGETS = {"demo", "test", "test-all", "setup", "page", "lint", "parity", "loadtest", "readme", "lock", "clean", "help"}
 
 
 @pytest.fixture
