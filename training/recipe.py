@@ -11,7 +11,6 @@ one that was not.
 
 from __future__ import annotations
 
-import os
 import random
 import time
 from dataclasses import asdict
@@ -43,7 +42,6 @@ from twinlens.inference import available_threads
 
 # Photos are held at this multiple of the training size: the smallest crops are then hardly enlarged.
 _HELD_SCALE: Final = 1.45
-_LEAST_PRIORITY: Final = 19
 # These say where things lie and how fast it goes; a run may be resumed with others.
 _FREE: Final = frozenset({"data", "out", "resume", "workers", "memory_mib"})
 
@@ -128,7 +126,6 @@ def train(arguments: Arguments, group: Group = ALONE) -> Run:
             sampler=PartSampler(photos, batch_size, derive_seed(arguments.seed, number), group),
             num_workers=workers,
             multiprocessing_context="fork" if workers else None,
-            worker_init_fn=_yield_to_network,
             pin_memory=device.type == "cuda",
         )
         learned = _learn(learner, learning, teachers, loader, record, device, arguments, group)
@@ -168,11 +165,6 @@ def _augmentation(size: int, area: float) -> v2.Transform:
             v2.TrivialAugmentWide(interpolation=v2.InterpolationMode.BILINEAR),
         ]
     )
-
-
-def _yield_to_network(_: int) -> None:
-    """A worker that takes a core from one of the network's threads makes all of them wait; it has gaps enough."""
-    os.nice(_LEAST_PRIORITY)
 
 
 def _learn(
