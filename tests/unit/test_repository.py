@@ -30,7 +30,7 @@ def texts() -> dict[str, str]:
     found = {}
     for path in tracked():
         data = path.read_bytes()
-        if path.suffix != ".bin" and b"\0" not in data[:8192]:
+        if path.suffix not in (".bin", ".onnx") and b"\0" not in data[:8192]:
             found[path.relative_to(ROOT).as_posix()] = data.decode("utf-8")
     return found
 
