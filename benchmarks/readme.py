@@ -14,10 +14,10 @@ import json
 import re
 import sys
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from benchmarks.convert.table import conversion_table
-from benchmarks.results import RESULTS, ROOT
+from benchmarks.results import RESULTS, ROOT, measured_with, read_result
 from twinlens.errors import TwinlensError
 from twinlens.settings import table
 from twinlens.store import open_current, write_atomically
@@ -82,10 +82,7 @@ def networks_table(path: Path) -> str:
     :param path: the result file.
     :raises TwinlensError: ``invalid_data`` if there is no such file.
     """
-    try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise TwinlensError("invalid_data", f"The docs show {path.name}, which is not there: measure it.") from None
+    content = read_result(path)
     lines = [
         "| Network | Initial weights | Test top-1 | 95 % interval | MB for the page | Server, ms | Page, ms |",
         "| --- | --- | --- | --- | --- | --- | --- |",
@@ -96,8 +93,7 @@ def networks_table(path: Path) -> str:
             f"| `{row['network']}` | {row['initial']} | {row['test_top1']:.4f} | {low:.3f} to {high:.3f} "
             f"| {row['megabytes'][0]:.2f} | {row['server_ms']:.1f} | {row['page_ms']:.1f} |"
         )
-    where = f"{content['machine']['cpu']}, {content['machine']['cores']} cores"
-    return "\n".join([*lines, "", f"`{content['command']}` at `{content['commit'][:12]}` on {where}."])
+    return "\n".join([*lines, "", measured_with(content)])
 
 
 def goals_table(path: Path) -> str:
@@ -105,20 +101,14 @@ def goals_table(path: Path) -> str:
 
     :raises TwinlensError: ``invalid_data`` if there is no such file.
     """
-    try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise TwinlensError("invalid_data", f"The README shows {path.name}, which is not there: measure it.") from None
+    content = read_result(path)
     lines = ["| Figure | Measured | Asked for | Met |", "| --- | --- | --- | --- |"]
     for goal in content["goals"]:
         value = "not measured" if goal["value"] is None else f"{goal['value']:g}"
         bound = f"{'≥' if goal['better'] == 'higher' else '≤'} {goal['goal']:g}"
         met = "yes" if goal["met"] else "**no**"
         lines.append(f"| `{goal['name']}` ({goal['unit']}) | {value} | {bound} | {met} |")
-    machine = content["machine"]
-    where = f"{machine['cpu']}, {machine['cores']} cores"
-    lines += ["", f"`{content['command']}` at `{content['commit'][:12]}` on {where}."]
-    return "\n".join(lines)
+    return "\n".join([*lines, "", measured_with(content)])
 
 
 def main(arguments: list[str] | None = None) -> int:

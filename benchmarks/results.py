@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from twinlens import __version__
+from twinlens.errors import TwinlensError
 from twinlens.footprint import processor
 from twinlens.inference import available_threads
 from twinlens.store import write_atomically
@@ -130,6 +131,33 @@ def write_result(path: Path, content: Mapping[str, Any]) -> None:
     rows = ",\n".join(f"    {json.dumps(row, ensure_ascii=False, allow_nan=False)}" for row in content["rows"])
     body = head.removesuffix('"rows": []\n}') + (f'"rows": [\n{rows}\n  ]\n}}\n' if rows else '"rows": []\n}\n')
     write_atomically(path, body.encode())
+
+
+def read_result(path: Path) -> dict[str, Any]:
+    """Read a result file.
+
+    :raises TwinlensError: ``invalid_data`` if there is no such file.
+    """
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise TwinlensError("invalid_data", f"The docs show {path.name}, which is not there: measure it.") from None
+    return content
+
+
+def measured_with(content: Mapping[str, Any]) -> str:
+    """The command, the commit and the machine of a result, as the sentence below its table."""
+    machine = content["machine"]
+    return f"`{content['command']}` at `{content['commit'][:12]}` on {machine['cpu']}, {machine['cores']} cores."
+
+
+def outcome(goal: Mapping[str, Any]) -> str:
+    """A goal of a result in one line, for whoever ran the measurement.
+
+    :param goal: what :meth:`Goal.to_json` gives.
+    """
+    mark = "met   " if goal["met"] else "MISSED"
+    return f"{mark} {goal['name']}: {goal['value']} (goal: {goal['goal']:g}, {goal['better']} is better)"
 
 
 def portable(path: Path) -> str:

@@ -28,11 +28,11 @@ import torch
 import torchvision
 from PIL import Image
 
-from benchmarks.results import RESULTS, Goal, result, significant, write_result
+from benchmarks.results import RESULTS, Goal, outcome, result, significant, write_result
 from training import device as devices
 from training import networks, recipe
 from training.arguments import Arguments
-from training.freezing import early_layers, freeze
+from training.learner import start
 from training.rules import standard
 from twinlens.errors import TwinlensError
 from twinlens.inference import available_threads
@@ -69,12 +69,9 @@ def network_alone(arguments: Arguments) -> Callable[[int], float]:
     """
     device = devices.choose(arguments.device)
     precision = devices.precision(device)
-    network = networks.create(arguments.arch, len(_LABELS), networks.NONE)
-    network = network.to(memory_format=torch.channels_last).to(device).train()
-    frozen = early_layers(network, arguments.image_size, arguments.freeze)
-    freeze(frozen)
-    for layer in frozen:
-        layer.eval()
+    learner = start(arguments, networks.NONE, len(_LABELS), device, precision, 1)
+    learner.train()
+    network = learner.network
     (size,) = arguments.train_size
     shape = (arguments.batch_size, size, size, 3)
     pixels = torch.randint(0, 256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
@@ -105,10 +102,11 @@ def measure(arguments: Arguments, steps: int, rounds: int, work: Path) -> list[d
     """
     make_photos(work / "photos", steps * arguments.batch_size)
     torch.set_num_threads(available_threads())  # as the recipe does
-    alone = network_alone(arguments)
+    networks.check(arguments.arch, networks.NONE)
     # The recipe freezes layers of initial weights that come from a file; what is in it makes no difference to time.
     torch.save(torchvision.models.get_model(arguments.arch, weights=None).state_dict(), work / "init.pt")
     arguments = replace(arguments, init=str(work / "init.pt"))
+    alone = network_alone(arguments)
     rows = []
     for number in range(rounds + 1):
         run = recipe.train(replace(arguments, data=work / "photos", out=work / f"run {number}"))
@@ -178,8 +176,7 @@ def main(given: list[str] | None = None) -> int:
     )
     write_result(options.out, content)
     for goal in content["goals"]:
-        mark = "met   " if goal["met"] else "MISSED"
-        sys.stdout.write(f"{mark} {goal['name']}: {goal['value']} (goal: {goal['goal']:g}, higher is better)\n")
+        sys.stdout.write(f"{outcome(goal)}\n")
     sys.stdout.write(f"Written: {options.out}\n")
     return 0 if all(goal["met"] for goal in content["goals"]) else 1
 

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from benchmarks.results import result, write_result
+from benchmarks.results import outcome, result, write_result
 from loadtest import environment, figures
 from loadtest.measure import measure
 from loadtest.options import Options, parse
@@ -75,8 +75,7 @@ def _run(options: Options) -> int:
     page = options.out.with_suffix(".html")
     write_atomically(page, render(content))
     for goal in content["goals"]:
-        mark = "met   " if goal["met"] else "MISSED"
-        sys.stdout.write(f"{mark} {goal['name']}: {goal['value']} (goal: {goal['goal']:g}, lower is better)\n")
+        sys.stdout.write(f"{outcome(goal)}\n")
     sys.stdout.write(f"Written: {options.out} and {page}\n")
     return 0 if all(goal["met"] for goal in content["goals"]) else 1
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx
 
-from benchmarks.results import RESULTS, result, write_result
+from benchmarks.results import RESULTS, outcome, result, write_result
 from benchmarks.server import serving
 from browser.chromium import chromium
 from parity import photos as photo_files
@@ -60,9 +60,7 @@ def _run(options: Options) -> int:
     write_result(out, content)
     write_atomically(out.with_suffix(".png"), draw(groups, {"mean at most": 0.002, "max at most": 0.02}))
     for goal in parity.goals:
-        shown = goal.to_json()
-        mark = "met   " if goal.met else "MISSED"
-        sys.stdout.write(f"{mark} {goal.name}: {shown['value']} (goal: {goal.goal:g}, {goal.better} is better)\n")
+        sys.stdout.write(f"{outcome(goal.to_json())}\n")
     sys.stdout.write(f"Written: {out} and {out.with_suffix('.png')}\n")
     return 0 if all(goal.met for goal in parity.goals) else 1
 

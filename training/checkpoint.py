@@ -5,6 +5,7 @@ Both are written in one step, so that a process killed at any moment leaves a wh
 
 from __future__ import annotations
 
+import hashlib
 import io
 from pathlib import Path
 from typing import Any, Final
@@ -42,6 +43,11 @@ def load(path: Path) -> dict[str, Any]:
             f"The checkpoint {path} cannot be read ({type(error).__name__}). Train (again), or give another run.",
         ) from error
     return state
+
+
+def best_sha256(run: Path) -> str:
+    """SHA-256 of the file that :func:`load_best` reads, which stands for the weights wherever they are recorded."""
+    return hashlib.sha256((run / BEST).read_bytes()).hexdigest()
 
 
 def load_best(run: Path) -> dict[str, torch.Tensor]:

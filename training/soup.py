@@ -8,7 +8,6 @@ validation falls.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -94,7 +93,7 @@ def soup(runs: Sequence[Path], out: Path, data: Path | None = None) -> Path:
     ingredients = [
         Ingredient(
             run=runs[index].name,
-            sha256=hashlib.sha256((runs[index] / checkpoint.BEST).read_bytes()).hexdigest(),
+            sha256=checkpoint.best_sha256(runs[index]),
             seed=records[index].seed,
             epochs=len(records[index].epochs),
             validation_top1=alone[index]["top1"],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,7 +105,7 @@ def open_target(path: Path) -> Target:
         network = networks.create(record.arch, len(record.labels))
         network.load_state_dict(checkpoint.load_best(path))
         rules = preprocessing(record)
-        digest = hashlib.sha256((path / checkpoint.BEST).read_bytes()).hexdigest()
+        digest = checkpoint.best_sha256(path)
         predict = predictor(network, rules.normalize, torch.device("cpu"))
         best = f", epoch {record.best.epoch}" if record.best else ""
         what = f"weights of the run{best}, float32, torch"

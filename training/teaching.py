@@ -6,7 +6,6 @@ of their scores. A wrong label in the folder weighs less where they doubt it.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -52,9 +51,8 @@ def open_teachers(runs: Sequence[Path], data: DataSet, device: torch.device) -> 
             )
         network = networks.create(record.arch, len(record.labels))
         network.load_state_dict(checkpoint.load_best(run))
-        sha256 = hashlib.sha256((run / checkpoint.BEST).read_bytes()).hexdigest()
         network = network.eval().requires_grad_(False).to(memory_format=torch.channels_last).to(device)
-        teachers.append(Teacher(network, Taught(arch=record.arch, sha256=sha256)))
+        teachers.append(Teacher(network, Taught(arch=record.arch, sha256=checkpoint.best_sha256(run))))
     return teachers
 
 

@@ -19,7 +19,7 @@ from benchmarks.convert.process import end_all
 from benchmarks.convert.row import ROUTES, Limits, measure
 from benchmarks.convert.selection import pixels_of, selection
 from benchmarks.convert.turns import Turns
-from benchmarks.results import RESULTS, ROOT, commit, result, write_result
+from benchmarks.results import RESULTS, ROOT, commit, outcome, result, write_result
 from browser.chromium import chromium
 from training.official.environment import default_cache, prepare
 from training.progress import bar, say
@@ -80,9 +80,7 @@ def _run(options: argparse.Namespace) -> int:
     write_result(out, content)
     write_atomically(out.with_suffix(".png"), draw(rows))
     for goal in found:
-        shown = goal.to_json()
-        mark = "met   " if goal.met else "MISSED"
-        say(f"{mark} {goal.name}: {shown['value']} (goal: {goal.goal:g}, {goal.better} is better)")
+        say(outcome(goal.to_json()))
     say(f"Written: {out} and {out.with_suffix('.png')}")
     return 0 if all(goal.met for goal in found) else 1
 

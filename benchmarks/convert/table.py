@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.convert.goals import NAMED, largest_error, speed_ratio, stopped_by
 from benchmarks.convert.row import passes
 from benchmarks.convert.runs import DIRECT, OFFICIAL
-from twinlens.errors import TwinlensError
+from benchmarks.results import measured_with, read_result
 
 _HEAD: Final = (
     "| Network | Convert, s | Official, s | Error | Official runs on | ms per image | Official, ms | Ratio |",
@@ -24,16 +23,13 @@ def conversion_table(path: Path) -> str:
     :param path: the result file.
     :raises TwinlensError: ``invalid_data`` if there is no such file.
     """
-    try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise TwinlensError("invalid_data", f"The README shows {path.name}, which is not there: measure it.") from None
+    content = read_result(path)
     rows, met = content["rows"], {goal["name"]: goal["met"] for goal in content["goals"]}
     lines = [*_HEAD, *(_line(row, met) for row in rows if row["network"] in NAMED)]
     passed = [row for row in rows if passes(row[DIRECT])]
     others = [f"{row['network']} ({_short(stopped_by(row[DIRECT]))})" for row in rows if not passes(row[DIRECT])]
     official = [row for row in rows if passes(row[OFFICIAL])]
-    sizes, machine = content["environment_megabytes"], content["machine"]
+    sizes = content["environment_megabytes"]
     missed = [name for name, good in met.items() if not good]
     lines += [
         "",
@@ -42,7 +38,7 @@ def conversion_table(path: Path) -> str:
         + (f"Not right: {', '.join(others)}. " if others else "")
         + (f"Goals missed: {', '.join(f'`{name}`' for name in missed)}." if missed else "Every goal is met."),
         "",
-        f"`{content['command']}` at `{content['commit'][:12]}` on {machine['cpu']}, {machine['cores']} cores.",
+        measured_with(content),
     ]
     return "\n".join(lines)
 
