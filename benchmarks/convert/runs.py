@@ -26,7 +26,7 @@ GRAPH: Final = "model.onnx"
 PIXELS: Final = "pixels.npy"
 LOGITS: Final = "logits.npy"
 _ROUNDS: Final = 7
-_ROUND_MS: Final = 2000
+_ROUND_MS: Final = 700
 _MOST_REPEATS: Final = 20
 
 
