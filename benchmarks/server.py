@@ -13,6 +13,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
 
@@ -31,12 +32,26 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
+@dataclass(frozen=True)
+class Served:
+    """A server that is ready: its address, without a trailing slash, and the process at the root of its tree."""
+
+    url: str
+    pid: int
+
+
 @contextmanager
 def serving(settings: Mapping[str, str] | None = None) -> Iterator[str]:
+    """The address alone of what :func:`served` runs."""
+    with served(settings) as server:
+        yield server.url
+
+
+@contextmanager
+def served(settings: Mapping[str, str] | None = None) -> Iterator[Served]:
     """Run ``twinlens serve`` from the repository's root on a free port until the block ends.
 
     :param settings: environment variables ``TWINLENS_...`` to set; no other setting is taken from this process.
-    :return: the server's address, without a trailing slash, once it is ready.
     :raises TwinlensError: ``not_ready`` if it ends, or is not ready within two minutes, with the end of its output.
     """
     port = free_port()
@@ -55,7 +70,7 @@ def serving(settings: Mapping[str, str] | None = None) -> Iterator[str]:
         )
         try:
             _wait_until_ready(process, url, log)
-            yield url
+            yield Served(url, process.pid)
         finally:
             _end(process)
 
