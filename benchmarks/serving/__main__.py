@@ -17,7 +17,7 @@ from benchmarks.serving.plan import CEILING, CELLS, PEERS, minutes, order, versi
 from benchmarks.serving.rows import rows
 from benchmarks.serving.turn import ceiling, take
 from loadtest.kept import Kept, key_of
-from loadtest.peers import prepare
+from loadtest.peers.catalogue import prepare
 from loadtest.processes import require_proc
 from training.progress import bar, say
 from twinlens.classifier import Classifier
@@ -39,9 +39,8 @@ def _run(options: Options) -> int:
     require_proc()
     client = wrk.version()
     logging.getLogger("PIL").setLevel(logging.ERROR)
-    for name in options.only:
-        if name in PEERS:
-            prepare(name, cache=options.cache)
+    if set(options.only) & set(PEERS):
+        prepare(options.cache)
     classifier = Classifier.current(Settings.from_environment())
     say("photos, and their golden answers")
     sent = photos.make(options.photos, classifier, options.work / "photos")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmarks.server import served
 from benchmarks.serving.plan import OURS, UNBATCHED
-from loadtest.peers import serving_peer
+from loadtest.peers.catalogue import serving_peer
 from twinlens.store import ModelVersion
 
 

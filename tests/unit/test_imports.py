@@ -103,7 +103,7 @@ def test_the_service_needs_only_bentoml_and_twinlens() -> None:
         ("service", "import browser.chromium"),
         ("browser", "import torch.nn"),
         ("loadtest", "from training.data import read"),
-        ("benchmarks", "from loadtest.peers import PEERS"),
+        ("benchmarks", "from loadtest.peers.catalogue import PEERS"),
         ("training", "import tensorflow"),
     ],
 )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-import loadtest.peers
 from benchmarks.serving.plan import (
     AFTER_BURST,
     CEILING,
@@ -24,10 +23,11 @@ from benchmarks.serving.plan import (
     order,
     versions,
 )
+from loadtest.peers import catalogue
 
 
 def test_the_peers_are_those_that_there_are() -> None:
-    assert set(PEERS) == set(loadtest.peers.PEERS)
+    assert set(PEERS) == set(catalogue.PEERS)
     assert {OURS, UNBATCHED, CEILING} == set(SERVERS) - set(PEERS)
 
 
