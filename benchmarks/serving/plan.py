@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from importlib import metadata
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -70,6 +69,7 @@ WARM_UP_SECONDS: Final = 2
 # Start, answers that are checked, waits until a server is idle; the ceiling with all its settings.
 _OVERHEAD_SECONDS: Final = 16.0
 _CEILING_SECONDS: Final = 60.0
+_MADE_OF: Final = ("fastapi", "uvicorn", "litserve", "flask", "gunicorn", "torch", "torchvision")
 
 
 def order(servers: Sequence[str], number: int) -> list[str]:
@@ -89,7 +89,6 @@ def minutes(servers: Iterable[str], rounds: int, seconds: int) -> float:
 
 
 def versions(requirements: Path = ROOT / "requirements" / "peers.txt") -> dict[str, str]:
-    """Versions of what the servers are made of: those of this environment, and those that the peers' pins name."""
+    """Versions of what the peers are made of, as their environment pins them."""
     pins = dict(re.findall(r"^([\w.-]+)==([^\s;]+)", requirements.read_text(encoding="utf-8"), re.MULTILINE))
-    wanted = ("fastapi", "litserve", "flask", "gunicorn", "torch", "torchvision", "uvicorn")
-    return {name: pins[name] for name in wanted if name in pins} | {"starlette": metadata.version("starlette")}
+    return {name: pins[name] for name in _MADE_OF if name in pins}

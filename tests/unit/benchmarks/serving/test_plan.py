@@ -58,7 +58,5 @@ def test_the_default_run_is_under_an_hour() -> None:
 def test_versions_are_the_pinned_ones(tmp_path: Path) -> None:
     pins = tmp_path / "peers.txt"
     pins.write_text("fastapi==0.1.2 \\\n    --hash=sha256:00\nflask==3 ; python_version > '3'\nother==9\n")
-    found = versions(pins)
-    assert (found["fastapi"], found["flask"]) == ("0.1.2", "3")
-    assert "other" not in found and "starlette" in found
-    assert {"fastapi", "litserve", "flask", "gunicorn"} <= versions().keys()
+    assert versions(pins) == {"fastapi": "0.1.2", "flask": "3"}
+    assert {"fastapi", "litserve", "flask", "gunicorn", "torch"} <= versions().keys()
