@@ -115,10 +115,9 @@ class _Run:
             thread.start()
         # Over two marks at least, however slow the machine is.
         deadline = time.perf_counter() + seconds
-        while not self._stopped.is_set() and (
-            time.perf_counter() < deadline or len(self._marks) < _WARM_UP_BATCHES + 2
-        ):
-            self._stopped.wait(0.05)
+        while time.perf_counter() < deadline or len(self._marks) < _WARM_UP_BATCHES + 2:
+            if self._stopped.wait(0.05):
+                break
         self._stopped.set()
         for thread in threads:
             thread.join()

@@ -73,7 +73,7 @@ def test_a_peer_answers_as_ours_and_is_gone_afterwards(
 
 
 def test_a_peer_that_does_not_start_says_why(shipped: Classifier, tmp_path: Path) -> None:
-    with pytest.raises(TwinlensError, match=r"(?s)The peer fastapi_tutorial ended.*There is no model") as caught:
-        with serving_peer("fastapi_tutorial", tmp_path):
-            pass
+    wanted = r"(?s)The peer fastapi_tutorial ended.*There is no model"
+    with pytest.raises(TwinlensError, match=wanted) as caught, serving_peer("fastapi_tutorial", tmp_path):
+        pass
     assert caught.value.code == "not_ready"
