@@ -6,16 +6,18 @@ import logging
 import sys
 from collections.abc import Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
+from benchmarks.convert.process import FAILED
 from benchmarks.results import commit, outcome, result, write_result
-from benchmarks.serving import gpu, photos, wrk
+from benchmarks.serving import ceiling, gpu, photos, wrk
 from benchmarks.serving.goals import DEFINITIONS, goals, spread
 from benchmarks.serving.options import Options, parse
 from benchmarks.serving.picture import draw
-from benchmarks.serving.plan import CEILING, CELLS, PEERS, minutes, order, versions
+from benchmarks.serving.plan import CEILING, CELLS, PEERS, SMALL, minutes, order, versions
 from benchmarks.serving.rows import rows
-from benchmarks.serving.turn import ceiling, take
+from benchmarks.serving.turn import Turn, ceiling_turn, take
 from loadtest.kept import Kept, key_of
 from loadtest.peers.catalogue import prepare
 from loadtest.processes import require_proc
@@ -87,15 +89,23 @@ def _rounds(
     facts = [commit(), version.digest, options.seconds, CELLS]
     kept = Kept(options.work, key_of(shots, [], facts), say, fresh=options.fresh)
     found: list[dict[str, Any]] = []
+
+    def turn(name: str) -> Turn:
+        if name != CEILING:
+            return take(name, version, sent, options.seconds, options.cache)
+        if FAILED in tried:
+            return ceiling_turn(tried)
+        return ceiling_turn(ceiling.best(version.path, small, tried["settings"], options.seconds))
+
+    small = [Path(each.shot.path) for each in sent[SMALL]]
+    tried: dict[str, Any] = {}
+    if CEILING in options.only:
+        tried = kept.step("every setting of the ceiling", partial(ceiling.candidates, version.path, small))
     with bar(options.rounds * len(options.only), "Turns", unit="turn") as progress:
         for number in range(options.rounds):
             found.append({})
             for name in order(options.only, number):
-                if name == CEILING:
-                    measure = ceiling
-                else:
-                    measure = partial(take, name, version, sent, options.seconds, options.cache)
-                found[-1][name] = kept.step(f"round {number + 1}, {name}", measure)
+                found[-1][name] = kept.step(f"round {number + 1}, {name}", partial(turn, name))
                 progress.update()
     return found
 

@@ -84,7 +84,7 @@ def _latency(axes: Axes, rows: Sequence[Mapping[str, Any]], servers: Sequence[st
     axes.set_xticks([cell.connections for cell in cells])
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xlabel("connections", fontsize=9)
-    axes.set_title(f"Milliseconds, {SMALL}", fontsize=10)
+    axes.set_title(f"Milliseconds to the answer, {SMALL}; colours as on the left", fontsize=10)
     axes.grid(alpha=0.3)
     axes.legend(
         handles=[

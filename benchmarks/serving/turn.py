@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Final, TypedDict
+from typing import Any, Final, TypedDict
 
 import httpx
 
-from benchmarks.convert.process import FAILED, step
+from benchmarks.convert.process import FAILED
 from benchmarks.serving import batches, wrk
 from benchmarks.serving.photos import Sent, media_type
 from benchmarks.serving.plan import BUSY, CELLS, FIRST, WARM_UP, WARM_UP_SECONDS, Cell
@@ -21,7 +21,6 @@ from twinlens.errors import TwinlensError
 from twinlens.store import ModelVersion
 
 _ANSWER_SECONDS: Final = 60.0
-_CEILING_SECONDS: Final = 900.0
 
 
 class Figures(TypedDict):
@@ -125,22 +124,17 @@ def timed(server: Running, cell: Cell, photos: Sequence[Sent], seconds: int) -> 
     )
 
 
-def ceiling() -> Turn:
-    """Decode and inference in one process without HTTP, under every setting of threads; the best one's figures.
-
-    They stand in the cell that they are compared with.
-    """
-    found = step("loadtest.peers.ceiling", [], _CEILING_SECONDS)
+def ceiling_turn(found: Mapping[str, Any]) -> Turn:
+    """What :func:`benchmarks.serving.ceiling.best` gives, in the cell that it is compared with."""
     if FAILED in found:
-        return Turn(cells={}, not_timed={BUSY.key: found[FAILED]})
-    best = found["best"]
+        return Turn(cells={}, not_timed={BUSY.key: str(found[FAILED])})
     figures = Figures(
-        requests_per_second=best["photos_per_second"],
+        requests_per_second=found["photos_per_second"],
         p50_ms=None,
         p95_ms=None,
         p99_ms=None,
         failed=0,
-        cpu_seconds_per_1000=best["cpu_seconds_per_1000"],
+        cpu_seconds_per_1000=found["cpu_seconds_per_1000"],
         peak_memory_mib=None,
         mean_batch=None,
     )
