@@ -54,7 +54,7 @@ def main(version: Path, seconds: float, chosen: Sequence[dict[str, Any]], photos
     """Measure in this process; the fastest setting comes first."""
     data, tried = [photo.read_bytes() for photo in photos], [Setting(**each) for each in chosen]
     try:
-        found = rates(data, open_version(version), tried, seconds, lambda line: None)
+        found = rates(data, open_version(version), tried, seconds, lambda _: None)
     except TwinlensError as error:
         return {FAILED: error.detail}
     found.sort(key=lambda rate: -rate.photos_per_second)

@@ -78,6 +78,9 @@ def _latency(axes: Axes, rows: Sequence[Mapping[str, Any]], servers: Sequence[st
                 linewidth=1.4,
                 color=_COLOURS[server],
             )
+    if not any(row["p50_ms"] for row in rows):  # a logarithmic axis needs something to show
+        axes.text(0.5, 0.5, "not timed", transform=axes.transAxes, ha="center", fontsize=9, color="0.4")
+        return
     for set_scale, axis in ((axes.set_xscale, axes.xaxis), (axes.set_yscale, axes.yaxis)):
         set_scale("log")
         axis.set_major_formatter(ScalarFormatter())
