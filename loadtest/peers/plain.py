@@ -67,12 +67,13 @@ def resized(image: Image.Image, contract: Contract) -> Image.Image:
 
     The longer edge is squeezed as far as the contract says, and no further than to the crop.
     """
-    edge, crop = contract.resize.shorter_edge, contract.crop
-    short = min(image.size)
-    size = [
-        edge if length == short else max(round(length * edge / short / contract.resize.squeeze), least)
-        for length, least in zip(image.size, (crop.width, crop.height), strict=True)
-    ]
-    image = image.resize((size[0], size[1]), Image.Resampling.BILINEAR)
-    left, top = (size[0] - crop.width) // 2, (size[1] - crop.height) // 2
+    crop, squeeze = contract.crop, contract.resize.squeeze
+    scale = contract.resize.shorter_edge / min(image.size)
+    width, height = image.width * scale, image.height * scale
+    if width > height:
+        width = max(width / squeeze, crop.width)
+    else:
+        height = max(height / squeeze, crop.height)
+    image = image.resize((round(width), round(height)), Image.Resampling.BILINEAR)
+    left, top = (image.width - crop.width) // 2, (image.height - crop.height) // 2
     return image.crop((left, top, left + crop.width, top + crop.height))
