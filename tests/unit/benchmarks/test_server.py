@@ -47,7 +47,7 @@ def test_an_orphan_is_found_by_its_mark(tmp_path: Path) -> None:
 
 def test_one_that_ends_at_once_is_quoted(tmp_path: Path) -> None:
     program = "import sys; sys.exit('There is no model.')"
-    with pytest.raises(TwinlensError, match=r"(?s)The server ended with status 1\..*There is no model\.") as caught:
-        with running("The server", command(program, 1), free_port(), "/", os.environ, tmp_path):
-            pass
+    server = running("The server", command(program, 1), free_port(), "/", os.environ, tmp_path)
+    with pytest.raises(TwinlensError, match=r"(?s)ended with status 1\..*There is no model\.") as caught, server:
+        pass
     assert caught.value.code == "not_ready"
