@@ -43,8 +43,8 @@ DEFINITIONS: Final = {
     "megabytes": "the files of the graph model, 10^6 bytes",
     "environment_megabytes": "10^6 bytes of files that the conversion loads (direct) or installs (official), on top of "
     "Python and without what Python compiles; PyTorch, which makes the ONNX file for both, not counted",
-    "error": "max |difference| / max |logit| against PyTorch with the same rounded weights, by backend; two images, "
-    "one on cpu",
+    "error": "max |difference| / max |logit| against PyTorch with the same rounded weights, by backend; two images on "
+    "wasm, one on webgl and cpu",
     "stopped": "why a graph model gives no answer on a backend, by backend",
     "ms": "median milliseconds of one image on the wasm backend with SIMD and one thread, the routes in turns; "
     "quartiles beside it",
