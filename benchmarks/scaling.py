@@ -78,9 +78,9 @@ def measured(path: Path, server: str, connections: int, photo: str) -> Replica:
             f"There is no {portable(path)}. Measure it with `make bench-server`, or say what a replica manages: "
             "--per-replica 100 --cores 2.",
         )
-    content = read_result(path)
     asked = {"server": server, "connections": connections, "photo": photo}
     try:
+        content = read_result(path)
         found = [row for row in content["rows"] if all(row.get(name) == value for name, value in asked.items())]
         if len(found) != 1:
             there = sorted({" ".join(f"{row.get(name)}" for name in asked) for row in content["rows"]})
@@ -92,7 +92,7 @@ def measured(path: Path, server: str, connections: int, photo: str) -> Replica:
         (row,) = found
         cpu: float | None = row.get("cpu_s_per_1000")
         return Replica(_positive(row["requests_per_second"]), _positive(content["machine"]["cores"]), cpu)
-    except (KeyError, TypeError, AttributeError, argparse.ArgumentTypeError):
+    except (KeyError, TypeError, ValueError, AttributeError, argparse.ArgumentTypeError):
         raise TwinlensError(
             "invalid_data", f"{portable(path)} lacks the figures of that row, or its machine. Measure it anew."
         ) from None
