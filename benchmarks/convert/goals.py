@@ -39,7 +39,8 @@ DEFINITIONS: Final = {
     "millions": "weights in millions, as torchvision counts them with 1000 labels; measured with 10",
     "weights": "random, with the batch-norm statistics of real activations, rounded to float16 before both routes",
     "seconds": "from the ONNX file to the files of the graph model; for the official route with the start of its two "
-    "programs, for the direct writer without the import of onnx and NumPy",
+    "programs and with another network's conversion beside it, for the direct writer without the import of onnx and "
+    "NumPy",
     "megabytes": "the files of the graph model, 10^6 bytes",
     "environment_megabytes": "10^6 bytes of files that the conversion loads (direct) or installs (official), on top of "
     "Python and without what Python compiles; PyTorch, which makes the ONNX file for both, not counted",

@@ -15,7 +15,7 @@ import numpy as np
 
 from benchmarks.convert.process import FAILED, answer
 from browser.chromium import chromium
-from browser.tfjs import Backend, run_graph_model
+from browser.tfjs import Backend, graph_page, run_graph_model
 from training.official.check import said
 from twinlens.errors import TwinlensError
 from twinlens.golden import relative_error
@@ -49,10 +49,10 @@ def measure(folder: Path, routes: list[str]) -> dict[str, Any]:
     """Median milliseconds of one image on wasm with one thread, with the quartiles, by route."""
     pixels = np.load(folder / PIXELS)[:1]
     taken: dict[str, list[float]] = {route: [] for route in routes}
-    with chromium() as browser:
+    with chromium() as browser, graph_page(browser, folder) as page:
 
         def milliseconds(route: str, repeats: int) -> list[float]:
-            return run_graph_model(browser, folder / route, pixels, "wasm", repeats).milliseconds
+            return page.run(route, pixels, "wasm", repeats).milliseconds
 
         slowest = max(milliseconds(route, 1)[0] for route in routes)
         repeats = min(_MOST_REPEATS, max(1, int(_ROUND_MS / slowest)))
