@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.results import ROOT
-from loadtest.environment import variables
 from loadtest.plan import Plan, Summary
 from twinlens.errors import TwinlensError
+from twinlens.isolated import variables
 
 LOCUSTFILE: Final = ROOT / "loadtest" / "locustfile.py"
 _STOP_SECONDS: Final = 600

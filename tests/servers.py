@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -17,6 +16,8 @@ from typing import Final
 
 import httpx
 import psutil
+
+from benchmarks.server import free_port, is_free
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 SERVE: Final = (sys.executable, "-m", "twinlens", "serve")
@@ -38,25 +39,6 @@ class RunningServer:
         """The process that answers requests; the others supervise."""
         children = psutil.Process(self.process.pid).children(recursive=True)
         return next(child for child in children if "_bentoml_impl.worker.service" in " ".join(child.cmdline()))
-
-
-def free_port() -> int:
-    """A loopback port that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def is_free(port: int) -> bool:
-    """Whether a loopback port can be listened on."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-        return True
 
 
 @contextlib.contextmanager

@@ -28,7 +28,7 @@ from training.evaluate import MEASUREMENTS, append_measurement, evaluate_logits,
 from training.measure import CARD
 from training.official.adopt import weight_names
 from training.official.check import check, require_browser
-from training.official.environment import Environment, prepare
+from training.official.environment import prepare
 from training.official.route import convert
 from training.onnx_graph import encode, to_onnx
 from training.progress import say
@@ -41,6 +41,7 @@ from twinlens.contract import Contract
 from twinlens.errors import TwinlensError
 from twinlens.golden import relative_error
 from twinlens.inference import Network, softmax
+from twinlens.isolated import Environment
 from twinlens.store import (
     CONTRACT,
     ModelVersion,

@@ -59,17 +59,17 @@ class Network:
 
     :param version: the model version; its graph's bytes are checked against the contract.
     :param threads: threads within one run; 0 for :func:`available_threads`.
+    :param spinning: whether idle ones spin. That burns a core that decoding could use, for no gain at these sizes.
     :raises TwinlensError: ``invalid_model`` if the graph's bytes or its outputs are not those of the contract.
     """
 
-    def __init__(self, version: ModelVersion, threads: int = 0) -> None:
+    def __init__(self, version: ModelVersion, threads: int = 0, *, spinning: bool = False) -> None:
         self.version = version
         self.contract = version.contract
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads or available_threads()
         options.inter_op_num_threads = 1
-        # A spinning pool burns a core that decoding could use, for no gain at these sizes.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spinning)))
         options.log_severity_level = 3
         graph = self.contract.graphs.onnx
         try:

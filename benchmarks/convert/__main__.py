@@ -27,10 +27,11 @@ from benchmarks.convert.row import ROUTES, Limits, compare, measure
 from benchmarks.convert.selection import pixels_of, selection
 from benchmarks.results import RESULTS, ROOT, commit, outcome, result, write_result
 from browser.chromium import chromium
-from training.official.environment import default_cache, prepare
+from training.official.environment import prepare
 from training.progress import bar, say
 from twinlens.errors import TwinlensError
 from twinlens.inference import available_threads
+from twinlens.isolated import default_cache
 from twinlens.store import write_atomically
 
 WORK: Final = ROOT / "build" / "bench-convert"

@@ -11,7 +11,8 @@ from typing import Any, Final
 
 from benchmarks.convert.runs import DIRECT, OFFICIAL
 from benchmarks.results import ROOT, significant
-from training.official.environment import REQUIREMENTS, Environment
+from training.official.environment import REQUIREMENTS
+from twinlens.isolated import Environment
 
 # What the direct writer is made of; torch, which makes the ONNX file for both routes, is not loaded by it.
 _WRITER: Final = "training.tfjs.files"

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from loadtest import environment
+from loadtest.environment import prepare
 from loadtest.load import LOCUSTFILE, run
 from loadtest.photos import gather
 from loadtest.plan import Plan, Shot, Stage, Thresholds
 from tests.servers import ROOT, RunningServer, free_port
 from twinlens.classifier import Classifier
+from twinlens.isolated import variables
 
 USERS = {"one": 2, "burst": 1, "phone": 1}
 
@@ -23,7 +24,7 @@ USERS = {"one": 2, "burst": 1, "phone": 1}
 @pytest.fixture(scope="session")
 def locust() -> Path:
     """The interpreter of locust's environment, made if need be."""
-    return environment.prepare()
+    return prepare()
 
 
 @pytest.fixture(scope="module")
@@ -81,12 +82,12 @@ def test_a_master_and_two_workers(server: RunningServer, locust: Path, shots: li
     Plan(shots, USERS, [Stage(5, 4, 10)], Thresholds()).write(tmp_path / "plan.json")
     port = str(free_port())
     command = [str(locust), "-m", "locust", "-f", str(LOCUSTFILE)]
-    variables = {**environment.variables(), "LOADTEST_PLAN": str(tmp_path / "plan.json")}
+    environment = {**variables(), "LOADTEST_PLAN": str(tmp_path / "plan.json")}
     workers = [
         subprocess.Popen(
             [*command, "--worker", "--master-host", "127.0.0.1", "--master-port", port],
             cwd=tmp_path,  # not the checkout
-            env=variables,
+            env=environment,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
@@ -106,7 +107,7 @@ def test_a_master_and_two_workers(server: RunningServer, locust: Path, shots: li
                 "2",
             ],
             cwd=ROOT,
-            env=variables | {"LOADTEST_SUMMARY": str(tmp_path / "summary.json")},
+            env=environment | {"LOADTEST_SUMMARY": str(tmp_path / "summary.json")},
             capture_output=True,
             text=True,
             timeout=120,

@@ -17,9 +17,10 @@ import numpy as np
 import onnx
 
 from training.official.adopt import adopt
-from training.official.environment import Environment
+from training.official.environment import VARIABLES
 from training.progress import say
 from twinlens.errors import TwinlensError
+from twinlens.isolated import Environment
 
 _SAVED_MODEL: Final = "saved_model"
 _GRAPH_MODEL: Final = "graph_model"
@@ -83,7 +84,7 @@ def _run(command: list[str], folder: Path, environment: Environment, *, made: st
     done = subprocess.run(
         [str(environment.python), "-I", "-m", *command],
         cwd=folder,
-        env=environment.variables(),
+        env=environment.variables() | VARIABLES,  # onnx2tf starts onnxsim by its name
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from loadtest import environment
+from twinlens import isolated
 from twinlens.errors import TwinlensError
+from twinlens.isolated import Environment, Recipe
 
 ROOT = Path(__file__).parents[3]
 
@@ -29,33 +30,19 @@ def test_the_pinned_version_is_known() -> None:
     assert re.fullmatch(r"\d+\.\d+\.\d+", environment.locust_version())
 
 
-def test_it_is_made_once_and_a_failure_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    ran: list[list[str]] = []
+def test_the_pinned_environment_s_interpreter_is_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def make(recipe: Recipe, cache: Path | None) -> Environment:
+        assert (recipe, cache) == (environment.RECIPE, tmp_path)
+        return Environment(tmp_path / "made", 1.0, "3.11")
 
-    def run(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
-        ran.append(command)
-        python = next(tmp_path.glob("loadtest-*[0-9a-f]"), tmp_path / "none") / "bin" / "python"
-        if "venv" in command:
-            (Path(command[-1]) / "bin").mkdir(parents=True)
-            (Path(command[-1]) / "bin" / "python").touch()
-        failed = len(ran) == 2 and python.is_file()
-        return subprocess.CompletedProcess(command, int(failed), "", "no network")
-
-    monkeypatch.setattr(subprocess, "run", run)
-    with pytest.raises(TwinlensError, match="no network") as caught:
-        environment.prepare(tmp_path)
-    assert caught.value.code == "download_failed"
-    assert [path for path in tmp_path.iterdir() if path.is_dir()] == []
-    python = environment.prepare(tmp_path)
-    assert python.is_file()
-    made = len(ran)
-    assert environment.prepare(tmp_path) == python
-    assert len(ran) == made == 4
-    assert "--require-hashes" in ran[-1]
+    monkeypatch.setattr(isolated, "prepare", make)
+    assert environment.prepare(tmp_path) == tmp_path / "made" / "bin" / "python"
 
 
-def test_nothing_of_this_python_goes_along(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", "/somewhere")
-    monkeypatch.setenv("VIRTUAL_ENV", "/somewhere")
-    monkeypatch.setenv("HOME", "/home/someone")
-    assert {"PYTHONPATH", "VIRTUAL_ENV", "HOME"} & set(environment.variables()) == {"HOME"}
+def test_the_command_says_what_is_wrong(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def fail(*_: object) -> Environment:
+        raise TwinlensError("download_failed", "There is no network.")
+
+    monkeypatch.setattr(isolated, "prepare", fail)
+    assert environment.main() == 2
+    assert capsys.readouterr() == ("", "There is no network.\n")

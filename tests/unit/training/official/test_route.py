@@ -8,9 +8,9 @@ import onnx
 import pytest
 
 from tests.unit.training.official.graph_models import files, onnx_model
-from training.official.environment import Environment
 from training.official.route import complaint, convert
 from twinlens.errors import TwinlensError
+from twinlens.isolated import Environment
 
 PROGRAMS = """#!/bin/sh
 echo "$@" >> "{log}/arguments"
