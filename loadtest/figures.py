@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from benchmarks.results import Goal, significant
+from benchmarks.scaling import UTILISATION, cost_per_million
 from loadtest import model
 from loadtest.calibration import TOLERANCE, TOO_FAST
 from loadtest.measure import CellKey, Measured, calibrated
@@ -41,7 +42,7 @@ DEFINITIONS: Final = {
     "answers_ms": "when each answer of the first visit came",
     "from_photos": "number of photos from which a visit on the device is over no later than on the server, for good",
     "cores": f"modelled: what a server needs for so many visitors at once, who send {NTH} photos each in "
-    f"{model.VISIT_SECONDS / 60:g} minutes, at {model.UTILISATION:.0%} use",
+    f"{model.VISIT_SECONDS / 60:g} minutes, at {UTILISATION:.0%} use",
 }
 _REQUIRED: Final = (
     "first_s",
@@ -110,7 +111,7 @@ def _cell(key: CellKey, visited: Visited, gathered: Gathered, cpu: float | None,
         # An answer that is on its way when a visit is cut off is some hundred bytes too many.
         "page_bytes": visited["cold_bytes"][1] - down * answers,
         "server_cpu_ms_per_photo": cpu and 1000 * cpu,
-        "cost_per_million": None if cpu is None else model.cost_per_million(cpu, options.core_hour),
+        "cost_per_million": None if cpu is None else cost_per_million(cpu, options.core_hour),
         "score_difference_mean": statistics.fmean(differences) if differences else None,
         "score_difference_max": max(differences, default=None),
     }

@@ -8,14 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, Literal, NamedTuple
 
+from benchmarks.scaling import UTILISATION
+
 NTH: Final = 100
 """The answer, beside the first, whose time is reported, and the photos of a visit wherever one is priced."""
 VISITORS: Final = (1, 10, 100, 1_000, 10_000)
 VISIT_SECONDS: Final = 600.0
 """How long a modelled visitor takes to send :data:`NTH` photos."""
-UTILISATION: Final = 0.6
-"""The share of its cores that a server is planned to use; queues grow long above it."""
-_SECONDS_PER_HOUR: Final = 3600.0
 _FARTHEST: Final = 1_000_000
 
 How = Literal["measured", "modelled"]
@@ -87,15 +86,6 @@ def wins_from(ours: Series, theirs: Series) -> Win:
 def cpu_per_photo(per_photo: float, per_visit: float, photos: int = NTH) -> float:
     """Server seconds of a photo, its share of the visit's files among them."""
     return per_photo + per_visit / photos
-
-
-def cost_per_million(cpu_seconds: float, core_hour: float) -> float:
-    """What a million photos cost.
-
-    :param cpu_seconds: server seconds of one photo.
-    :param core_hour: the price of one core for an hour.
-    """
-    return 1e6 * cpu_seconds / _SECONDS_PER_HOUR * core_hour
 
 
 def cores(visitors: int, cpu_seconds: float) -> float:

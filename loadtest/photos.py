@@ -1,15 +1,17 @@
 """The photos of a load test, and the golden answer of each: computed beforehand, by the server's own code, on the very
 bytes that are sent.
 
-``python -m loadtest.photos [PHOTOS] --plan FILE`` writes a plan for runs of locust by hand.
+``python -m loadtest.photos [PHOTOS] --plan FILE`` writes a plan for runs of locust by hand; with ``--bundle`` one that
+can be taken to another machine, its photos beside it.
 """
 
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -27,6 +29,7 @@ MARGIN: Final = 0.05
 """Photos whose two best labels are nearer than this are left out: their label may hang on a decoder's last bit."""
 _MADE_SIZES: Final = ((500, 375), (375, 500), (640, 480))
 _PHONE_FILES: Final = 10
+_BUNDLE: Final = "plan-bundle"
 
 
 @dataclass(frozen=True)
@@ -110,6 +113,24 @@ def _golden(photos: Sequence[Photo] | Iterator[Photo], kind: Kind, classifier: C
             yield Shot(str(photo.path.absolute()), kind, media, best[0]["label"], best[0]["score"])
 
 
+def bundled(shots: Sequence[Shot], folder: Path) -> list[Shot]:
+    """The same shots with their files copied into ``folder/plan-bundle``, made anew, and paths relative to ``folder``.
+
+    :raises TwinlensError: ``invalid_arguments`` if some of the photos lie in that very folder.
+    """
+    target = folder / _BUNDLE
+    if any(Path(shot.path).resolve().is_relative_to(target.resolve()) for shot in shots):
+        raise TwinlensError("invalid_arguments", f"The photos lie in {target}, which is made anew. Move them first.")
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
+    names: dict[str, str] = {}
+    for shot in shots:
+        if shot.path not in names:
+            names[shot.path] = f"{_BUNDLE}/{len(names):04}{Path(shot.path).suffix}"
+            shutil.copyfile(shot.path, folder / names[shot.path])
+    return [replace(shot, path=names[shot.path]) for shot in shots]
+
+
 def _decided(shots: Sequence[Shot | None], folder: Path) -> list[Shot]:
     decided = [shot for shot in shots if shot is not None]
     if not decided:
@@ -130,18 +151,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--users", type=int, default=8, help="users of the last stage (%(default)s)")
     parser.add_argument("--seconds", type=float, default=30, help="how long each of the two stages lasts (%(default)s)")
     parser.add_argument("--p95-ms", type=float, default=None, help="the 95th percentile that must be kept")
+    parser.add_argument("--bundle", action="store_true", help="copy the photos beside the plan, for another machine")
     options = parser.parse_args(arguments)
     if min(options.count, options.users) < 1 or options.seconds <= 0:
         parser.error("--count and --users are at least 1, --seconds is above 0")
     try:
         classifier = Classifier.current(Settings.from_environment())
         gathered = gather(options.photos, classifier, options.count, 0.1, options.plan.parent / "plan-photos")
+        shots = bundled(gathered.shots, options.plan.parent) if options.bundle else gathered.shots
     except TwinlensError as error:
         sys.stderr.write(f"{error}\n")
         return 2
     half = max(options.users // 2, 1)
     Plan(
-        gathered.shots,
+        shots,
         {"one": 6, "burst": 1, "phone": 1},
         [Stage(options.seconds, half, half), Stage(options.seconds, options.users, half)],
         Thresholds(p95_ms=options.p95_ms),

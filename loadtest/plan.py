@@ -20,6 +20,7 @@ SCORE_TOLERANCE: Final = 1e-3
 class Shot:
     """A file to send, and what must be answered: the label, and its score from 0 to 1.
 
+    In the file of a plan, a relative ``path`` starts in that file's folder.
     ``kind`` is ``phone`` for a 12-megapixel photo; ``score`` is None where the file is not the one that the golden
     answer was computed from, so that only the label must be the same.
     """
@@ -86,16 +87,17 @@ class Plan:
 
 
 def read(path: Path) -> Plan:
-    """Read a plan.
+    """Read a plan, its photos' paths made absolute.
 
     :raises ValueError: if the file does not hold one.
     """
+    folder = path.absolute().parent
     try:
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return Plan(
             **found
             | {
-                "shots": [Shot(**each) for each in found["shots"]],
+                "shots": [Shot(**each | {"path": str(folder / each["path"])}) for each in found["shots"]],
                 "stages": [Stage(**each) for each in found["stages"]],
                 "thresholds": Thresholds(**found["thresholds"]),
             }

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from benchmarks.scaling import UTILISATION
 from loadtest import chart
-from loadtest.model import NTH, UTILISATION, VISIT_SECONDS
+from loadtest.model import NTH, VISIT_SECONDS
 from twinlens.report.html import Content, Markup, Text, both, el
 from twinlens.report.page import figure, key, section, size, table
 

@@ -1,14 +1,21 @@
-"""``python -m benchmarks.convert``: write ``docs/results/convert.json`` and the picture beside it."""
+"""``python -m benchmarks.convert``: write ``docs/results/convert.json`` and the picture beside it.
+
+Most of its hours are conversions and comparisons of numbers, which may run side by side and beside other work. They
+come first, for all networks; what is timed comes afterwards, and wants a machine that does nothing else.
+"""
 
 from __future__ import annotations
 
 import argparse
 import json
 import re
+import shutil
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,9 +23,8 @@ from benchmarks.convert.environments import megabytes, versions
 from benchmarks.convert.goals import DEFINITIONS, goals, stopped_by
 from benchmarks.convert.picture import draw
 from benchmarks.convert.process import end_all
-from benchmarks.convert.row import ROUTES, Limits, measure
+from benchmarks.convert.row import ROUTES, Limits, compare, measure
 from benchmarks.convert.selection import pixels_of, selection
-from benchmarks.convert.turns import Turns
 from benchmarks.results import RESULTS, ROOT, commit, outcome, result, write_result
 from browser.chromium import chromium
 from training.official.environment import prepare
@@ -55,7 +61,11 @@ def _parser() -> argparse.ArgumentParser:
         "--limit", type=float, default=Limits.run, help="seconds that one run in the browser may take (%(default)g)"
     )
     parser.add_argument(
-        "--work", type=Path, default=WORK, metavar="FOLDER", help="where rows and graphs are kept meanwhile"
+        "--work",
+        type=Path,
+        default=WORK,
+        metavar="FOLDER",
+        help="where rows and graphs are kept meanwhile, 25 GB of them",
     )
     parser.add_argument("--cache", type=Path, metavar="FOLDER", help="as for `python -m training export`")
     return parser
@@ -87,31 +97,63 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _rows(chosen: dict[str, float], options: argparse.Namespace, cache: Path) -> list[dict[str, Any]]:
-    """A row for each network, as many networks at a time as there are cores."""
-    limits, turns, interrupted = Limits(run=options.limit), Turns(), threading.Event()
+    """A row for each network: compared as many at a time as there are cores, then timed one after another."""
+    limits, work = Limits(run=options.limit), options.work
+    graphs, kept = work / "graphs", work / "compared"
 
-    def row_of(name: str) -> dict[str, Any]:
-        kept = options.work / "rows" / f"{name}.json"
-        row = _kept(kept, options.limit) if options.resume else None
-        if row is None:
-            row = measure(name, chosen[name], pixels_of(name), options.work / "graphs", cache, limits, turns)
-            if interrupted.is_set():  # what was ended has not failed
-                return row
-            state = {"commit": commit(), "limit": options.limit, "row": row}
-            write_atomically(kept, (json.dumps(state, indent=1) + "\n").encode())
-        say("  ".join([name, *(f"{route}: {stopped_by(row[route]) or 'right'}" for route in ROUTES)]))
-        progress.update()
-        return row
+    def compared(name: str) -> dict[str, Any]:
+        return compare(name, chosen[name], pixels_of(name), graphs / name, cache, limits)
 
-    with bar(len(chosen), "Networks", unit="network") as progress, ThreadPoolExecutor(available_threads()) as pool:
+    with bar(len(chosen), "Comparing", unit="network") as progress, ThreadPoolExecutor(available_threads()) as pool:
+        interrupted = threading.Event()
+
+        def row_of(name: str) -> dict[str, Any]:
+            if not (graphs / name).is_dir() and not (work / "timed" / f"{name}.json").is_file():
+                (kept / f"{name}.json").unlink(missing_ok=True)  # there would be nothing to time
+            row = _once(kept / f"{name}.json", lambda: compared(name), options, interrupted)
+            say("  ".join([name, *(f"{route}: {stopped_by(row[route]) or 'right'}" for route in ROUTES)]))
+            progress.update()
+            return row
+
         jobs = [pool.submit(row_of, name) for name in chosen]
         try:
-            return [job.result() for job in jobs]
+            rows = {name: job.result() for name, job in zip(chosen, jobs, strict=True)}
         except BaseException:
             interrupted.set()
             pool.shutdown(wait=False, cancel_futures=True)
             end_all()
             raise
+    timed = []
+    with bar(len(chosen), "Timing", unit="network") as progress:
+        for name, row in rows.items():
+            timing = partial(measure, row, graphs / name, cache, limits)
+            timed.append(_once(work / "timed" / f"{name}.json", timing, options))
+            shutil.rmtree(graphs / name, ignore_errors=True)
+            progress.update()
+    return timed
+
+
+def _once(
+    path: Path,
+    make: Callable[[], dict[str, Any]],
+    options: argparse.Namespace,
+    interrupted: threading.Event | None = None,
+) -> dict[str, Any]:
+    """A row, made and kept in a file; with ``--resume`` read from there if this very commit has made it.
+
+    Of another commit, or with another limit, it would be another figure.
+    """
+    now = commit()
+    if options.resume and re.fullmatch("[0-9a-f]{40}", now):
+        with suppress(OSError, ValueError):
+            state = json.loads(path.read_bytes())
+            if state["commit"] == now and state["limit"] == options.limit:
+                return dict(state["row"])
+    row = make()
+    if interrupted is None or not interrupted.is_set():  # what was ended has not failed
+        state = {"commit": now, "limit": options.limit, "row": row}
+        write_atomically(path, (json.dumps(state, indent=1) + "\n").encode())
+    return row
 
 
 def _chosen(only: str | None) -> dict[str, float]:
@@ -127,17 +169,6 @@ def _chosen(only: str | None) -> dict[str, float]:
             f"The networks are: {', '.join(every)}.",
         )
     return {name: millions for name, millions in every.items() if name in names}
-
-
-def _kept(path: Path, limit: float) -> dict[str, Any] | None:
-    """A row that this very commit has measured already, with the same limit; of another it would be another figure."""
-    try:
-        state = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return None
-    now = commit()
-    known = re.fullmatch("[0-9a-f]{40}", now) is not None
-    return dict(state["row"]) if known and state["commit"] == now and state["limit"] == limit else None
 
 
 def _command(options: argparse.Namespace) -> str:

@@ -39,12 +39,13 @@ DEFINITIONS: Final = {
     "millions": "weights in millions, as torchvision counts them with 1000 labels; measured with 10",
     "weights": "random, with the batch-norm statistics of real activations, rounded to float16 before both routes",
     "seconds": "from the ONNX file to the files of the graph model; for the official route with the start of its two "
-    "programs, for the direct writer without the import of onnx and NumPy",
+    "programs and with another network's conversion beside it, for the direct writer without the import of onnx and "
+    "NumPy",
     "megabytes": "the files of the graph model, 10^6 bytes",
     "environment_megabytes": "10^6 bytes of files that the conversion loads (direct) or installs (official), on top of "
     "Python and without what Python compiles; PyTorch, which makes the ONNX file for both, not counted",
-    "error": "max |difference| / max |logit| against PyTorch with the same rounded weights, by backend; two images, "
-    "one on cpu",
+    "error": "max |difference| / max |logit| against PyTorch with the same rounded weights, by backend; two images on "
+    "wasm, one on webgl and cpu",
     "stopped": "why a graph model gives no answer on a backend, by backend",
     "ms": "median milliseconds of one image on the wasm backend with SIMD and one thread, the routes in turns; "
     "quartiles beside it",

@@ -30,7 +30,7 @@ def run(route: str, folder: Path, cache: Path) -> dict[str, Any]:
     """
     environment = None if route == DIRECT else prepare(cache)
     out = folder / route
-    out.mkdir()
+    out.mkdir(exist_ok=True)  # a conversion that is timed again writes the same files
     began = time.perf_counter()
     model = onnx.load(folder / GRAPH)
     files = convert(model, environment) if environment else write_tfjs(model, encode(model)[1])

@@ -1,16 +1,14 @@
-"""One network through all steps, as a row of the result."""
+"""One network through all steps, as a row of the result: first what no company disturbs, then what is timed."""
 
 from __future__ import annotations
 
 import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.convert.process import FAILED, step
 from benchmarks.convert.runs import DIRECT, OFFICIAL
-from benchmarks.convert.turns import Turns
 from benchmarks.results import significant
 from browser.tfjs import BACKENDS
 
@@ -24,41 +22,49 @@ class Limits:
 
     make: float = 1200
     convert: float = 1200
-    run: float = 300
+    run: float = 600
 
 
-def measure(
-    name: str, millions: float, pixels: int, work: Path, cache: Path, limits: Limits, turns: Turns
-) -> dict[str, Any]:
-    """Measure one network. Our own conversion and the milliseconds are timed with nothing beside them.
+def compare(name: str, millions: float, pixels: int, folder: Path, cache: Path, limits: Limits) -> dict[str, Any]:
+    """Convert one network by both routes and compare what the browser answers with PyTorch.
+
+    Others may run beside it.
 
     :param millions: its weights, in millions.
     :param pixels: height and width of its input.
-    :param work: folder for the graphs, which are gone afterwards.
+    :param folder: for its graphs, which :func:`measure` times; made anew.
     :param cache: where the environment of the official route is.
-    :param turns: of all networks that are measured at the same time.
     :return: the row. For each route: ``failed`` (why there is no graph model, or null), ``seconds``, ``megabytes``,
-        ``error`` and ``stopped`` (by backend: the error of the logits, or why there is none), ``ms``, ``quartiles``.
+        ``error`` and ``stopped`` (by backend: the error of the logits, or why there is none), ``ms``.
     """
     row: dict[str, Any] = {"network": name, "millions": millions, "pixels": pixels}
-    work.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=work))
-    try:
-        with turns.together():
-            made = step("benchmarks.convert.make", [name, str(folder)], limits.make)
-        for route in ROUTES:
-            if FAILED in made:
-                row[route] = _not_made(f"before any route: {made[FAILED]}")
-            else:
-                row[route] = _route(route, folder, cache, limits, turns)
-        running = [route for route in ROUTES if "wasm" in row[route]["error"]]
-        if running:
-            with turns.alone():
-                found = step("benchmarks.convert.runs", ["time", str(folder), *running], 20 * limits.run)
-            for route in running:
-                row[route] |= _timing(found.get(route)) if FAILED not in found else {"not_timed": found[FAILED]}
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    made = step("benchmarks.convert.make", [name, str(folder)], limits.make)
+    for route in ROUTES:
+        if FAILED in made:
+            row[route] = _not_made(f"before any route: {made[FAILED]}")
+        else:
+            row[route] = _route(route, folder, cache, limits)
+    return row
+
+
+def measure(row: dict[str, Any], folder: Path, cache: Path, limits: Limits) -> dict[str, Any]:
+    """Time our own conversion, and one image in the browser by every route that runs there. Nothing may run beside it.
+
+    :param row: from :func:`compare`.
+    :param folder: that it was given.
+    :return: the row with ``seconds`` of the direct route anew, ``ms``, ``quartiles`` and ``runs``, or ``not_timed``.
+    """
+    row = {**row, **{route: dict(row[route]) for route in ROUTES}}
+    if not row[DIRECT]["failed"]:
+        converted = step("benchmarks.convert.routes", [DIRECT, str(folder), str(cache)], limits.convert)
+        row[DIRECT]["seconds"] = None if FAILED in converted else significant(converted["seconds"])
+    running = [route for route in ROUTES if "wasm" in row[route]["error"]]
+    if running:
+        found = step("benchmarks.convert.runs", ["time", str(folder), *running], 20 * limits.run)
+        for route in running:
+            row[route] |= _timing(found.get(route)) if FAILED not in found else {"not_timed": found[FAILED]}
     return row
 
 
@@ -71,9 +77,8 @@ def _not_made(why: str) -> dict[str, Any]:
     return {"failed": why, "seconds": None, "megabytes": None, "error": {}, "stopped": {}, "ms": None}
 
 
-def _route(route: str, folder: Path, cache: Path, limits: Limits, turns: Turns) -> dict[str, Any]:
-    with turns.alone() if route == DIRECT else turns.together():
-        converted = step("benchmarks.convert.routes", [route, str(folder), str(cache)], limits.convert)
+def _route(route: str, folder: Path, cache: Path, limits: Limits) -> dict[str, Any]:
+    converted = step("benchmarks.convert.routes", [route, str(folder), str(cache)], limits.convert)
     if FAILED in converted:
         return _not_made(converted[FAILED])
     found = _not_made("") | {
@@ -81,13 +86,8 @@ def _route(route: str, folder: Path, cache: Path, limits: Limits, turns: Turns) 
         "seconds": significant(converted["seconds"]),
         "megabytes": significant(converted["megabytes"]),
     }
-
-    def compared(backend: str) -> dict[str, Any]:
-        return step("benchmarks.convert.runs", ["compare", str(folder), route, backend], limits.run)
-
-    with turns.together():
-        runs = [compared(backend) for backend in BACKENDS]
-    for backend, run in zip(BACKENDS, runs, strict=True):
+    for backend in BACKENDS:
+        run = step("benchmarks.convert.runs", ["compare", str(folder), route, backend], limits.run)
         if FAILED in run:
             found["stopped"][backend] = run[FAILED]
         else:

@@ -15,7 +15,7 @@ import numpy as np
 
 from benchmarks.convert.process import FAILED, answer
 from browser.chromium import chromium
-from browser.tfjs import Backend, run_graph_model
+from browser.tfjs import Backend, graph_page, run_graph_model
 from training.official.check import said
 from twinlens.errors import TwinlensError
 from twinlens.golden import relative_error
@@ -32,8 +32,8 @@ _MOST_REPEATS: Final = 20
 
 def compare(folder: Path, route: str, backend: str) -> dict[str, Any]:
     """The error of the logits on one backend."""
-    # Plain JavaScript takes seconds for each image.
-    count = 1 if backend == "cpu" else None
+    # Plain JavaScript and WebGL drawn in software take seconds for each image.
+    count = None if backend == "wasm" else 1
     pixels, wanted = np.load(folder / PIXELS)[:count], np.load(folder / LOGITS)[:count]
     with chromium(webgl=True) as browser:
         logits = run_graph_model(browser, folder / route, pixels, cast(Backend, backend)).outputs.get("logits")
@@ -49,10 +49,10 @@ def measure(folder: Path, routes: list[str]) -> dict[str, Any]:
     """Median milliseconds of one image on wasm with one thread, with the quartiles, by route."""
     pixels = np.load(folder / PIXELS)[:1]
     taken: dict[str, list[float]] = {route: [] for route in routes}
-    with chromium() as browser:
+    with chromium() as browser, graph_page(browser, folder) as page:
 
         def milliseconds(route: str, repeats: int) -> list[float]:
-            return run_graph_model(browser, folder / route, pixels, "wasm", repeats).milliseconds
+            return page.run(route, pixels, "wasm", repeats).milliseconds
 
         slowest = max(milliseconds(route, 1)[0] for route in routes)
         repeats = min(_MOST_REPEATS, max(1, int(_ROUND_MS / slowest)))

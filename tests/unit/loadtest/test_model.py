@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from benchmarks.scaling import UTILISATION
 from loadtest import model
 from loadtest.model import Series, Win, extended, pace, steady, wins_from
 
@@ -68,8 +69,6 @@ def test_a_steady_visit() -> None:
 
 
 def test_costs() -> None:
-    # A hundredth of a core-second each: 10,000 seconds, 2.78 hours.
-    assert model.cost_per_million(0.01, 0.36) == pytest.approx(1.0)
     assert model.cpu_per_photo(0.01, 0.5, photos=100) == pytest.approx(0.015)
     # 100 visitors with 100 photos in 600 seconds: 16.7 photos a second.
-    assert model.cores(100, 0.006) == pytest.approx(0.1 / model.UTILISATION)
+    assert model.cores(100, 0.006) == pytest.approx(0.1 / UTILISATION)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -86,3 +87,26 @@ def test_a_plan_for_runs_by_hand(
     assert len(written.shots) == 3
     assert photos.main([str(tmp_path / "nowhere"), "--plan", str(tmp_path / "plan.json")]) == 2
     assert "nowhere" in capsys.readouterr().err
+
+
+def test_a_plan_that_is_taken_to_another_machine(
+    tmp_path: Path, models_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(f"{PREFIX}MODELS", str(models_folder))
+    monkeypatch.setenv(f"{PREFIX}MODEL", models.NAME)
+    monkeypatch.setattr(photos, "LARGE_SIZE", SMALL)
+    folder = folder_of(tmp_path / "photos", ["red", "green"])
+    sent = {path.read_bytes() for path in folder.iterdir()}
+    here, there = tmp_path / "here", tmp_path / "there"
+    arguments = ["--plan", str(here / "plan.json"), "--count", "3", "--bundle"]
+    assert photos.main([str(folder), *arguments]) == 0
+    assert photos.main([str(folder), *arguments]) == 0  # what is there from before is no obstacle
+    shutil.copytree(here / "plan-bundle", there / "plan-bundle")
+    shutil.copy(here / "plan.json", there)
+    shutil.rmtree(folder)
+    shots = plan.read(there / "plan.json").shots
+    assert {Path(shot.path).parent for shot in shots} == {there / "plan-bundle"}
+    assert {Path(shot.path).read_bytes() for shot in shots} == sent
+    assert photos.main([str(here / "plan-bundle"), *arguments]) == 2
+    assert "Move them first" in capsys.readouterr().err
+    assert len(list((here / "plan-bundle").iterdir())) == 2

@@ -12,7 +12,7 @@ import pytest
 from loadtest import plan
 from loadtest.plan import Plan, Shot, Stage, Summary, Thresholds, broken, problem, stage_at
 
-SHOT = Shot("red.jpg", "photo", "image/jpeg", "red", 0.9)
+SHOT = Shot("/photos/red.jpg", "photo", "image/jpeg", "red", 0.9)
 STAGES = [Stage(10, 2, 1), Stage(5, 8, 4)]
 
 

@@ -20,18 +20,24 @@ HEAD = "0123456789012345678901234567890123456789"
 
 @pytest.fixture
 def measured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
-    """Plays everything that takes time; the list of networks that were measured."""
+    """Plays everything that takes time; the list of networks that were compared."""
     names: list[str] = []
 
-    def measure(name: str, *_: Any) -> dict[str, Any]:
+    def compare(name: str, millions: float, pixels: int, folder: Path, *_: Any) -> dict[str, Any]:
         names.append(name)
-        return rows.row(name)
+        folder.mkdir(parents=True, exist_ok=True)
+        return {**rows.row(name), "timed": False}
+
+    def measure(row: dict[str, Any], folder: Path, *_: Any) -> dict[str, Any]:
+        assert folder.is_dir(), "there is nothing to time"
+        return {**row, "timed": True}
 
     @contextmanager
     def chromium(**_: Any) -> Iterator[Any]:
         yield SimpleNamespace(version="156")
 
     monkeypatch.setattr(command, "available_threads", lambda: 1)  # so that the order is always the same
+    monkeypatch.setattr(command, "compare", compare)
     monkeypatch.setattr(command, "measure", measure)
     monkeypatch.setattr(command, "chromium", chromium)
     monkeypatch.setattr(command, "prepare", lambda cache: None)
@@ -53,6 +59,8 @@ def test_some_networks_stay_in_the_work_folder(measured: list[str], tmp_path: Pa
     assert content["command"] == 'make bench-convert ARGS="--only resnet18, mobilenet_v2"'
     assert content["environment_megabytes"]["official"] == 2956.1
     assert [row["network"] for row in content["rows"]] == measured
+    assert all(row["timed"] for row in content["rows"])
+    assert list((tmp_path / "work" / "graphs").iterdir()) == []
     assert (tmp_path / "work" / "convert.png").read_bytes().startswith(b"\x89PNG")
     assert not (tmp_path / "results").exists()
     assert status == 1 and "MISSED networks_passed: 2" in capsys.readouterr().out
@@ -88,6 +96,35 @@ def test_rows_of_another_commit_are_measured_again(
 def test_rows_with_changes_are_never_kept(measured: list[str], tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(command, "commit", lambda: f"{HEAD}+changes")
     run(tmp_path, "--only", "resnet18")
+    run(tmp_path, "--only", "resnet18", "--resume")
+    assert measured == ["resnet18"] * 2
+
+
+def test_a_run_that_was_stopped_while_timing_compares_nothing_again(
+    measured: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    timed: list[str] = []
+    play = command.measure
+
+    def stopped(row: dict[str, Any], *rest: Any) -> dict[str, Any]:
+        if len(timed) == 1:
+            raise KeyboardInterrupt
+        timed.append(row["network"])
+        return play(row, *rest)
+
+    monkeypatch.setattr(command, "measure", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, "--only", "resnet18,mobilenet_v2")
+    monkeypatch.setattr(command, "measure", play)
+    run(tmp_path, "--only", "resnet18,mobilenet_v2", "--resume")
+    assert measured == ["mobilenet_v2", "resnet18"]
+    rows_found = json.loads((tmp_path / "work" / "convert.json").read_bytes())["rows"]
+    assert [row["timed"] for row in rows_found] == [True, True]
+
+
+def test_without_its_graphs_a_network_is_compared_again(measured: list[str], tmp_path: Path) -> None:
+    run(tmp_path, "--only", "resnet18")
+    (tmp_path / "work" / "timed" / "resnet18.json").unlink()
     run(tmp_path, "--only", "resnet18", "--resume")
     assert measured == ["resnet18"] * 2
 

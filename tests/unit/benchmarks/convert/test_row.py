@@ -4,8 +4,7 @@ from typing import Any
 import pytest
 
 from benchmarks.convert import row as rows
-from benchmarks.convert.row import Limits, measure, passes
-from benchmarks.convert.turns import Turns
+from benchmarks.convert.row import Limits, compare, measure, passes
 from tests.unit.benchmarks.convert.rows import ROWS, route
 
 RIGHT: dict[str, Any] = {
@@ -43,19 +42,35 @@ def steps(monkeypatch: pytest.MonkeyPatch):
 
 
 def one(tmp_path: Path) -> dict[str, Any]:
-    return measure("resnet18", 11.7, 224, tmp_path / "work", tmp_path / "cache", Limits(), Turns())
+    cache, folder = tmp_path / "cache", tmp_path / "graphs" / "resnet18"
+    return measure(compare("resnet18", 11.7, 224, folder, cache, Limits()), folder, cache, Limits())
 
 
 def test_a_network_that_is_right_by_both_routes(steps, tmp_path: Path) -> None:
     ran = steps({})
     found = one(tmp_path)
     assert (found["network"], found["millions"], found["pixels"]) == ("resnet18", 11.7, 224)
-    assert found["direct"]["seconds"] == 0.1235
     assert found["direct"]["error"] == dict.fromkeys(("wasm", "webgl", "cpu"), 1.23e-6)
     assert (found["direct"]["ms"], found["official"]["ms"]) == (20.0, 30.0)
     assert passes(found["direct"]) and passes(found["official"])
-    assert ran[0] == "make" and ran[-1] == "time direct official" and len(ran) == 10
-    assert list((tmp_path / "work").iterdir()) == []
+    assert ran[0] == "make" and ran[-2:] == ["routes direct", "time direct official"] and len(ran) == 11
+
+
+def test_our_conversion_is_timed_when_nothing_runs_beside_it(steps, tmp_path: Path) -> None:
+    steps({"routes direct": {"seconds": 9.0, "megabytes": 4.5}})
+    beside = compare("resnet18", 11.7, 224, tmp_path / "graphs", tmp_path, Limits())
+    steps({})
+    timed = measure(beside, tmp_path / "graphs", tmp_path, Limits())
+    assert (beside["direct"]["seconds"], timed["direct"]["seconds"]) == (9.0, 0.1235)
+    assert beside["direct"]["ms"] is None, "the row that was given is left as it is"
+    assert timed["official"]["seconds"] == 40.0
+
+
+def test_graphs_of_an_earlier_try_are_gone(steps, tmp_path: Path) -> None:
+    steps({})
+    (tmp_path / "graphs" / "direct").mkdir(parents=True)
+    compare("resnet18", 11.7, 224, tmp_path / "graphs", tmp_path, Limits())
+    assert list((tmp_path / "graphs").iterdir()) == []
 
 
 def test_without_an_onnx_graph_neither_route_is_tried(steps, tmp_path: Path) -> None:
