@@ -14,7 +14,7 @@ export PYTHON
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo page setup node chromium lint format test test-heavy test-all parity parity-dct bench-train bench-convert bench-networks loadtest readme lock clean
+.PHONY: help demo page setup node chromium lint format test test-heavy test-all parity parity-dct bench-train bench-convert bench-networks bench-server wrk loadtest readme lock clean
 .NOTPARALLEL:
 
 help: ## Show this list
@@ -63,6 +63,9 @@ bench-networks: setup ## Train and compare five networks: make bench-networks PH
 	@test -n "$(PHOTOS)" || { echo "Say which photos: make bench-networks PHOTOS=folder" >&2; exit 2; }
 	$(BIN)/python -m benchmarks.networks "$(PHOTOS)" $(ARGS)
 
+bench-server: setup wrk ## Measure our server beside five others: make bench-server [PHOTOS=folder] [ARGS=...]
+	$(BIN)/python -m benchmarks.serving $(if $(PHOTOS),"$(PHOTOS)") $(ARGS)
+
 loadtest: setup ## Compare server and device under load: make loadtest [PHOTOS=folder] [ARGS=...]
 	$(BIN)/python -m loadtest $(if $(PHOTOS),"$(PHOTOS)") $(ARGS)
 
@@ -107,6 +110,9 @@ node: | .venv/pyvenv.cfg
 
 chromium: .venv/.dev
 	@setup/chromium
+
+wrk:
+	@setup/wrk
 
 web/node_modules/.package-lock.json: web/package-lock.json web/package.json | node
 	cd web && npm ci --no-audit --no-fund

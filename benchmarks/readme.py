@@ -3,7 +3,8 @@
 ``<!-- results:NAME:begin -->`` .. ``<!-- results:NAME:end -->`` holds the goals of ``docs/results/NAME.json``;
 ``<!-- settings:begin -->`` .. ``<!-- settings:end -->`` holds the table of settings, ``<!-- model:begin -->`` .. the
 accuracy of the shipped model; ``<!-- conversion:begin -->`` .. the networks of ``docs/results/convert.json``, and
-``<!-- networks:begin -->`` .. those of ``docs/results/networks.json``.
+``<!-- networks:begin -->`` .. those of ``docs/results/networks.json``, ``<!-- server:begin -->`` .. the servers of
+``docs/results/server.json``.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Final
 
 from benchmarks.convert.table import conversion_table
 from benchmarks.results import RESULTS, ROOT, measured_with, read_result
+from benchmarks.serving.table import server_table
 from twinlens.errors import TwinlensError
 from twinlens.settings import table
 from twinlens.store import open_current, write_atomically
@@ -25,11 +27,11 @@ from twinlens.store import open_current, write_atomically
 DOCUMENTS: Final = (ROOT / "README.md",)
 
 _BLOCK: Final = re.compile(
-    r"(?P<begin><!-- (?P<name>settings|model|conversion|networks|results:[a-z0-9-]+):begin -->\n)(?P<body>.*?)"
+    r"(?P<begin><!-- (?P<name>settings|model|conversion|networks|server|results:[a-z0-9-]+):begin -->\n)(?P<body>.*?)"
     r"(?P<end><!-- (?P=name):end -->)",
     re.DOTALL,
 )
-_MARK: Final = re.compile(r"<!-- (?:settings|model|conversion|networks|results:[^ ]*?):(?:begin|end) -->")
+_MARK: Final = re.compile(r"<!-- (?:settings|model|conversion|networks|server|results:[^ ]*?):(?:begin|end) -->")
 
 
 def filled(text: str, results: Path) -> str:
@@ -51,6 +53,8 @@ def filled(text: str, results: Path) -> str:
             content = networks_table(results / "networks.json")
         elif name == "conversion":
             content = conversion_table(results / "convert.json")
+        elif name == "server":
+            content = server_table(results / "server.json")
         else:
             content = goals_table(results / f"{name.removeprefix('results:')}.json")
         return f"{match['begin']}{content}\n{match['end']}"
@@ -99,12 +103,17 @@ def networks_table(path: Path) -> str:
 def goals_table(path: Path) -> str:
     """The goals of a result file as a Markdown table, with the command and the machine that they were measured with.
 
+    Where the file has a ``spread``, the 10th and the 90th percentile over the rounds stand beside a value.
+
     :raises TwinlensError: ``invalid_data`` if there is no such file.
     """
     content = read_result(path)
     lines = ["| Figure | Measured | Asked for | Met |", "| --- | --- | --- | --- |"]
+    spread = content.get("spread", {})
     for goal in content["goals"]:
         value = "not measured" if goal["value"] is None else f"{goal['value']:g}"
+        if found := spread.get(goal["name"]):
+            value += f" ({found['p10']:g} to {found['p90']:g})"
         bound = f"{'≥' if goal['better'] == 'higher' else '≤'} {goal['goal']:g}"
         met = "yes" if goal["met"] else "**no**"
         lines.append(f"| `{goal['name']}` ({goal['unit']}) | {value} | {bound} | {met} |")

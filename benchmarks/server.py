@@ -14,6 +14,7 @@ import urllib.request
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
 
@@ -49,20 +50,34 @@ def is_free(port: int) -> bool:
         return True
 
 
+@dataclass(frozen=True)
+class Served:
+    """A server that is ready: its address, without a trailing slash, and its first process."""
+
+    url: str
+    pid: int
+
+
 @contextmanager
 def serving(settings: Mapping[str, str] | None = None) -> Iterator[str]:
+    """The address alone of what :func:`served` runs."""
+    with served(settings) as server:
+        yield server.url
+
+
+@contextmanager
+def served(settings: Mapping[str, str] | None = None) -> Iterator[Served]:
     """Run ``twinlens serve`` from the repository's root on a free port until the block ends.
 
     :param settings: environment variables ``TWINLENS_...`` to set; no other setting is taken from this process.
-    :return: the server's address, without a trailing slash, once it is ready.
     :raises TwinlensError: as :func:`running` does.
     """
     port = free_port()
     environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
     environment |= {**(settings or {}), "TWINLENS_HOST": "127.0.0.1", "TWINLENS_PORT": str(port)}
     command = [str(Path(sys.executable).with_name("twinlens")), "serve"]
-    with running("`twinlens serve`", command, port, "/readyz", environment, ROOT):
-        yield f"http://127.0.0.1:{port}"
+    with running("`twinlens serve`", command, port, "/readyz", environment, ROOT) as pid:
+        yield Served(f"http://127.0.0.1:{port}", pid)
 
 
 @contextmanager

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple, TypedDict
 
 from benchmarks.results import commit
-from benchmarks.server import serving
+from benchmarks.server import Served, served
 from loadtest import visits
 from loadtest.calibration import holds
 from loadtest.kept import Kept, key_of
@@ -20,7 +18,7 @@ from loadtest.load import run
 from loadtest.options import Options
 from loadtest.photos import Gathered
 from loadtest.plan import Plan, Shot, Stage, Summary, Thresholds
-from loadtest.processes import children, cpu_seconds, descendants
+from loadtest.processes import tree_seconds
 from loadtest.profiles import WAYS, Device, Network, Way
 from loadtest.proxy import Proxy
 from loadtest.visits import Visited
@@ -68,15 +66,6 @@ class Measured:
     cells: Mapping[CellKey, Visited]
 
 
-@dataclass(frozen=True)
-class _Server:
-    url: str
-    roots: set[int]
-
-    def cpu(self) -> float:
-        return cpu_seconds({pid for root in self.roots for pid in {root, *descendants(root)}})
-
-
 def measure(options: Options, gathered: Gathered, digest: str, python: Path, say: Callable[[str], None]) -> Measured:
     """Measure everything that was not measured before.
 
@@ -93,7 +82,8 @@ def measure(options: Options, gathered: Gathered, digest: str, python: Path, say
     key = key_of(shots, [visits.PAGE, visits.UPLOAD_PAGE], facts)
     kept = Kept(options.work, key, say, fresh=options.fresh)
     site = visits.write_site(options.work / "site")
-    with _serving(site) as server:
+    settings = Settings.from_environment().to_environment() | _SETTINGS | {"TWINLENS_PAGE": str(site)}
+    with served(settings) as server:
         sent: dict[Way, Sequence[Shot]] = {"original": shots, "shrunk": _shrunk(server.url, shots, kept.folder)}
         costs = {
             (way, what): kept.step(
@@ -136,13 +126,6 @@ def _product(options: Options) -> Iterator[tuple[Network, Device, Way]]:
                 yield network, device, way
 
 
-@contextmanager
-def _serving(site: Path) -> Iterator[_Server]:
-    before = children(os.getpid())
-    with serving(Settings.from_environment().to_environment() | _SETTINGS | {"TWINLENS_PAGE": str(site)}) as url:
-        yield _Server(url, children(os.getpid()) - before)
-
-
 def _shrunk(url: str, shots: Sequence[Shot], folder: Path) -> list[Shot]:
     """What the upload page sends when it shrinks photos, as files. Only their label must be the golden one."""
     distinct = list({shot.path: shot for shot in shots}.values())
@@ -156,7 +139,7 @@ def _shrunk(url: str, shots: Sequence[Shot], folder: Path) -> list[Shot]:
 
 
 def _cost(
-    server: _Server, python: Path, options: Options, kept: Kept, way: Way, what: str, shots: Sequence[Shot]
+    server: Served, python: Path, options: Options, kept: Kept, way: Way, what: str, shots: Sequence[Shot]
 ) -> Cost:
     """Keep the server busy with one thing, and divide the processor time that it took."""
     page = visits.requests(server.url, way, shots[0]) if what == "visit" else []
@@ -164,18 +147,18 @@ def _cost(
     users = {"visit": 1} if what == "visit" else {"one": 1}
     stages = [Stage(options.load_seconds, min(options.load_users, 8), 8)]
     plan = Plan(some, users, stages, Thresholds(), pause_seconds=0.0, page=page)
-    idle_from, began = server.cpu(), time.monotonic()
+    idle_from, began = tree_seconds(server.pid), time.monotonic()
     time.sleep(_IDLE_SECONDS)
-    begin, start = server.cpu(), time.monotonic()
+    begin, start = tree_seconds(server.pid), time.monotonic()
     idle = (begin - idle_from) / (start - began)
     summary = run(python, plan, server.url, kept.folder / "locust" / f"cost-{way}-{what}").summary
-    used = server.cpu() - begin - idle * (time.monotonic() - start)
+    used = tree_seconds(server.pid) - begin - idle * (time.monotonic() - start)
     count = summary["visits"] if what == "visit" else summary["requests"] - summary["failed"]
     return {"seconds": max(used, 0.0) / max(count, 1), "count": count, "wrong": summary["wrong"]}
 
 
 def _load(
-    server: _Server, python: Path, options: Options, kept: Kept, network: Network, way: Way, shots: Sequence[Shot]
+    server: Served, python: Path, options: Options, kept: Kept, network: Network, way: Way, shots: Sequence[Shot]
 ) -> LoadRow:
     """Locust's user mix in two stages, every user on a line of its own."""
     users = options.load_users

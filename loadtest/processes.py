@@ -46,6 +46,11 @@ def cpu_seconds(pids: Iterable[int]) -> float:
     return sum(sum(map(int, fields[11:15])) for pid, fields in _stats() if pid in wanted) / ticks
 
 
+def tree_seconds(root: int) -> float:
+    """The same of a process and all that descend from it."""
+    return cpu_seconds({root, *descendants(root)})
+
+
 def _stats() -> Iterator[tuple[int, list[str]]]:
     """Every process with the fields of its ``stat`` after the command's name; see proc(5)."""
     for entry in os.scandir(_PROC):

@@ -97,15 +97,21 @@ def png_copies(photos: Sequence[Photo], folder: Path, contract: Contract) -> Ite
 
 
 def large_copies(
-    photos: Sequence[Photo], count: int, folder: Path, contract: Contract, size: tuple[int, int] = LARGE_SIZE
+    photos: Sequence[Photo],
+    count: int,
+    folder: Path,
+    contract: Contract,
+    size: tuple[int, int] = LARGE_SIZE,
+    orientations: Sequence[int] = ORIENTATIONS,
 ) -> Iterator[Photo]:
-    """Write ``count`` JPEGs with fine texture, made out of photos, EXIF orientation 1, 6 and 8 in turn.
+    """Write ``count`` JPEGs with fine texture, made out of photos.
 
     :param size: width and height of the stored pixels; at the default one a file has 3 to 5 MB.
+    :param orientations: their EXIF orientations, in turn.
     :raises ValueError: if no JPEG quality gives such a file.
     """
     for index, photo in enumerate(spread(photos, count)):
-        orientation = ORIENTATIONS[index % len(ORIENTATIONS)]
+        orientation = orientations[index % len(orientations)]
         upright = enlarge(_upright(photo, contract), size if orientation == 1 else (size[1], size[0]), seed=index)
         stored = upright.transpose(_STORED[orientation]) if orientation in _STORED else upright
         data, quality = _encode(stored, orientation)

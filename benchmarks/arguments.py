@@ -1,0 +1,58 @@
+"""Arguments of the measurements' command lines, and the ``make`` command that a result names."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import Any
+
+from benchmarks.results import portable
+
+
+def number(kind: type[int] | type[float], low: float, high: float = 1e9) -> Callable[[str], float]:
+    """A type of argument: a number within bounds, the bounds included."""
+
+    def read(text: str) -> float:
+        value = kind(text)
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"{text} is not a number from {low:g} to {high:g}")
+        return value
+
+    return read
+
+
+def names(known: Collection[str]) -> Callable[[str], list[str]]:
+    """A type of argument: some of the known names, with commas between them."""
+
+    def read(text: str) -> list[str]:
+        found = [name.strip() for name in text.split(",")]
+        if unknown := [name for name in found if name not in known]:
+            raise argparse.ArgumentTypeError(f"{', '.join(unknown)}: choose from {', '.join(known)}")
+        return found
+
+    return read
+
+
+def make_command(
+    target: str, parser: argparse.ArgumentParser, given: argparse.Namespace, left_out: Collection[str] = ()
+) -> str:
+    """The ``make`` command that measures the same again: every option that is not the default one.
+
+    :param given: what the parser has read; ``photos`` in it becomes ``PHOTOS=``.
+    :param left_out: options that do not change what is measured.
+    """
+    photos: Path | None = given.photos
+    more = [
+        f"--{name.replace('_', '-')} {_shown(value)}"
+        for name, value in vars(given).items()
+        if name not in ("photos", *left_out) and value != parser.get_default(name)
+    ]
+    command = f"make {target}" + (f" PHOTOS={portable(photos)}" if photos else "")
+    return command + (f' ARGS="{" ".join(more)}"' if more else "")
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, tuple):
+        return "x".join(map(str, value))
+    return ",".join(value) if isinstance(value, list) else f"{value:g}" if isinstance(value, float) else str(value)
