@@ -98,7 +98,13 @@ class Settings:
     )
     max_megapixels: float = _setting(50.0, _number(0.001, 4000), "Largest image of another format, in megapixels.")
     threads: int = _setting(
-        0, _whole(0, 1024), "Threads of one inference; 0: as many as the cores allowed to the process."
+        0, _whole(0, 1024), "Threads of all inferences together; 0: as many as the cores allowed to the process."
+    )
+    batches: int = _setting(
+        0,
+        _whole(0, 1024),
+        "Inferences at the same time under load, each with its part of the threads; 0: 4, or as many as there are "
+        "threads; 1 holds the weights once instead of twice.",
     )
     decode_threads: int = _setting(
         0, _whole(0, 1024), "Images decoded at the same time; 0: as many as the cores allowed to the process."

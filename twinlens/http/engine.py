@@ -2,8 +2,9 @@
 
 A request's image is decoded in a lane of its own kind and joins a batch only as a finished tensor. Very large
 images are decoded one at a time, in a lane of their own, so that a few of them cannot fill the memory or hold up
-everyone else's. How many images are in hand is bounded: past the bound a request is answered 429 at once, since one
-that waits longer than its client does is work for nobody.
+everyone else's. A photo that is alone gets every core; batches that come side by side get a part of them each, since
+the threads of one run wait for each other at every layer. How many images are in hand is bounded: past the bound a
+request is answered 429 at once, since one that waits longer than its client does is work for nobody.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
@@ -20,17 +21,23 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from twinlens import golden
 from twinlens.classifier import LARGE_PIXELS, Answer, Classifier
 from twinlens.decode import Header
 from twinlens.errors import TwinlensError
 from twinlens.http.lanes import Lane
 from twinlens.http.metrics import LANES, Metrics
-from twinlens.inference import available_threads
+from twinlens.inference import Network, available_threads
 from twinlens.settings import Settings
 from twinlens.store import ModelVersion
 
+_MOST_SIDE_BY_SIDE: Final = 4
+"""Batches at the same time by default; with more, a few requests would leave most of a large machine idle."""
 _WAITING_PER_PLACE: Final = 16
 """Photos in hand by default, for each place in a batch and each decoding thread: about a second's work."""
+
+Scores = Callable[[NDArray[np.uint8]], NDArray[np.float64]]
+"""From pixels, uint8 (N, height, width, 3), to scores, float64 (N, labels)."""
 
 logger = logging.getLogger("twinlens")
 
@@ -66,6 +73,8 @@ class Engine:
         self._bytes_in_hand = 0
         self._most_bytes = settings.max_waiting_mib * 2**20
         self._decoders = settings.decode_threads or available_threads()
+        self._threads = settings.threads or available_threads()
+        self._side_by_side = min(settings.batches or _MOST_SIDE_BY_SIDE, self._threads)
         self._most_in_hand = settings.max_waiting or _WAITING_PER_PLACE * (settings.max_batch_size + self._decoders)
         metrics.photos_in_hand_limit.set(self._most_in_hand)
 
@@ -130,7 +139,7 @@ class Engine:
     async def _load(self) -> None:
         loader = ThreadPoolExecutor(1, "load")
         try:
-            classifier = await asyncio.get_running_loop().run_in_executor(loader, self._load_now)
+            classifier, part = await asyncio.get_running_loop().run_in_executor(loader, self._load_now)
         except Exception as error:
             self._failed = True
             code = error.code if isinstance(error, TwinlensError) else "internal"
@@ -138,29 +147,39 @@ class Engine:
             return
         finally:
             loader.shutdown(wait=False)
-        self._model = self._lanes(classifier)
+        self._model = self._lanes(classifier, part)
         name, version = classifier.contract.model.name, classifier.contract.model.version
         self._metrics.model.labels(name, version, classifier.version.digest).set(1)
         logger.info("Twinlens is ready: model %s %s (%s)", name, version, classifier.version.digest[:12])
 
-    def _load_now(self) -> Classifier:
+    def _load_now(self) -> tuple[Classifier, Network | None]:
         classifier = Classifier.current(self._settings)
         classifier.warm_up()
-        return classifier
+        if self._side_by_side == 1:
+            return classifier, None
+        part = Network(classifier.version, self._threads // self._side_by_side)
+        golden.check(part, only_first=True)
+        return classifier, part
 
-    def _lanes(self, classifier: Classifier) -> _Model:
+    def _lanes(self, classifier: Classifier, part: Network | None) -> _Model:
         largest = self._settings.max_batch_size if self._settings.batching else 1
 
-        def decode_unless_large(one: Sequence[bytes]) -> list[NDArray[np.uint8] | Header]:
+        def decode_unless_large(one: Sequence[bytes], _: bool) -> list[NDArray[np.uint8] | Header]:
             header = classifier.read_header(one[0])
             return [header if header.allocates > LARGE_PIXELS else self._decode(classifier, header)]
+
+        def decode_large(one: Sequence[Header], _: bool) -> list[NDArray[np.uint8]]:
+            return [self._decode(classifier, one[0])]
+
+        def infer(batch: Sequence[NDArray[np.uint8]], alone: bool) -> Sequence[NDArray[np.float64]]:
+            return self._scores(classifier.scores if alone or part is None else part.scores, batch)
 
         decode, large, inference = LANES
         return _Model(
             classifier,
             Lane(decode, decode_unless_large, self._decoders, 1, self._metrics),
-            Lane(large, lambda one: [self._decode(classifier, one[0])], 1, 1, self._metrics),
-            Lane(inference, lambda batch: self._scores(classifier, batch), 1, largest, self._metrics),
+            Lane(large, decode_large, 1, 1, self._metrics),
+            Lane(inference, infer, self._side_by_side, largest, self._metrics),
         )
 
     def _decode(self, classifier: Classifier, header: Header) -> NDArray[np.uint8]:
@@ -169,10 +188,10 @@ class Engine:
         self._metrics.decode_seconds.observe(time.perf_counter() - started)
         return pixels
 
-    def _scores(self, classifier: Classifier, images: Sequence[NDArray[np.uint8]]) -> Sequence[NDArray[np.float64]]:
+    def _scores(self, run: Scores, images: Sequence[NDArray[np.uint8]]) -> Sequence[NDArray[np.float64]]:
         batch = images[0][None] if len(images) == 1 else np.stack(images)
         started = time.perf_counter()
-        scores = classifier.scores(batch)
+        scores = run(batch)
         self._metrics.inference_seconds.observe(time.perf_counter() - started)
         self._metrics.batch_size.observe(len(batch))
         return list(scores)

@@ -1,8 +1,8 @@
 """Lanes: a queue of waiting items before threads that work on them, several items at a time where that pays.
 
-This is where requests are batched. Nothing holds an item back and nothing polls: a thread that is free takes whatever
-waits at that moment, up to the largest batch, so batches form exactly when the network is the bottleneck, and a lone
-request waits for nobody. BentoML's dispatcher, which stood here, polls every millisecond while a batch runs
+This is where requests are batched. Nothing holds an item back and nothing polls: a thread that is free takes its share
+of whatever waits at that moment, up to the largest batch, so batches form exactly when the network is the bottleneck,
+and a lone request waits for nobody. BentoML's dispatcher, which stood here, polls every millisecond while a batch runs
 (docs/decisions/013-overload-and-shutdown.md).
 
 An item whose request was cancelled, because its client hung up or its deadline passed, leaves the queue at once and
@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -43,18 +45,26 @@ class Lane(Generic[Item, Result]):
     """A queue with threads of its own.
 
     :param name: names the lane in metrics, traces and threads.
-    :param work: called in a thread with the items taken together, in their order; returns a result for each.
+    :param work: called in a thread with the items taken together, in their order, and whether they are all that the
+        lane has at that moment; returns a result for each item.
     :param threads: how many threads work.
     :param most: how many items are taken together at most.
     :param metrics: the queue's depth and the seconds waited in it are kept there.
     """
 
     def __init__(
-        self, name: str, work: Callable[[Sequence[Item]], Sequence[Result]], threads: int, most: int, metrics: Metrics
+        self,
+        name: str,
+        work: Callable[[Sequence[Item], bool], Sequence[Result]],
+        threads: int,
+        most: int,
+        metrics: Metrics,
     ) -> None:
         self._name = name
         self._work = work
         self._most = most
+        self._size = self._free = threads
+        self._lock = threading.Lock()  # held to read or change who is free and what waits
         self._waiting: deque[_Job[Item, Result]] = deque()
         self._threads = ThreadPoolExecutor(threads, name)
         self._depth = metrics.queue_depth.labels(name)
@@ -68,7 +78,8 @@ class Lane(Generic[Item, Result]):
         """
         loop = asyncio.get_running_loop()
         job: _Job[Item, Result] = _Job(item, loop.create_future())
-        self._waiting.append(job)
+        with self._lock:
+            self._waiting.append(job)
         self._depth.inc()
         # One call for each item: whichever thread comes first takes what waits, and later calls may find nothing.
         self._threads.submit(self._take, loop)
@@ -76,7 +87,7 @@ class Lane(Generic[Item, Result]):
             return await job.future
         finally:
             if not job.started:
-                with contextlib.suppress(ValueError):  # a thread has just taken it
+                with contextlib.suppress(ValueError), self._lock:  # a thread has just taken it
                     self._waiting.remove(job)
                     self._depth.dec()
             if tracing.recording():
@@ -88,23 +99,19 @@ class Lane(Generic[Item, Result]):
     def close(self) -> None:
         """Drop whatever waits; what runs goes on to its end."""
         self._threads.shutdown(wait=False, cancel_futures=True)
-        while self._waiting:
-            self._waiting.popleft().future.cancel()
-            self._depth.dec()
+        with self._lock:
+            while self._waiting:
+                self._waiting.popleft().future.cancel()
+                self._depth.dec()
 
     def _take(self, loop: asyncio.AbstractEventLoop) -> None:
         """Work on what waits, in a thread."""
-        jobs: list[_Job[Item, Result]] = []
-        while len(jobs) < self._most:
-            try:
-                job = self._waiting.popleft()
-            except IndexError:
-                break
-            self._depth.dec()
-            if not job.future.done():
-                jobs.append(job)
-        if not jobs:
-            return
+        with self._lock:
+            jobs = self._share()
+            if not jobs:
+                return
+            self._free -= 1
+            alone = self._free == self._size - 1 and not self._waiting
         started = time.perf_counter_ns()
         for job in jobs:
             job.started, job.together = started, len(jobs)
@@ -112,14 +119,27 @@ class Lane(Generic[Item, Result]):
         results: Sequence[Result] = ()
         failed: Exception | None = None
         try:
-            results = self._work([job.item for job in jobs])
+            results = self._work([job.item for job in jobs], alone)
         except Exception as error:
             failed = error
         ended = time.perf_counter_ns()
         for job in jobs:
             job.ended = ended
+        with self._lock:
+            self._free += 1
         with contextlib.suppress(RuntimeError):  # the loop has ended, and with it whoever waited
             loop.call_soon_threadsafe(_deliver, jobs, results, failed)
+
+    def _share(self) -> list[_Job[Item, Result]]:
+        """What one free thread takes: what waits, divided by the threads that are free, up to the most."""
+        share = min(self._most, math.ceil(len(self._waiting) / self._free))
+        jobs: list[_Job[Item, Result]] = []
+        while self._waiting and len(jobs) < share:
+            job = self._waiting.popleft()
+            self._depth.dec()
+            if not job.future.done():
+                jobs.append(job)
+        return jobs
 
 
 def _deliver(jobs: Sequence[_Job[Item, Result]], results: Sequence[Result], failed: Exception | None) -> None:

@@ -16,13 +16,15 @@ class Recorder:
 
     def __init__(self):
         self.batches = []
+        self.alone = []
         self.gate = threading.Event()
         self.gate.set()
         self.started = threading.Event()
         self.error = None
 
-    def __call__(self, numbers):
+    def __call__(self, numbers, alone):
         self.batches.append(list(numbers))
+        self.alone.append(alone)
         self.started.set()
         assert self.gate.wait(20)
         if self.error:
@@ -193,5 +195,58 @@ def test_closing_drops_what_waits_and_ends_what_runs():
         work.gate.set()
         assert await first == 0
         assert work.batches == [[0]]
+
+    run(test)
+
+
+def test_what_waits_is_shared_by_the_threads_that_are_free():
+    async def test(lane, work, registry):
+        held = [await work.hold(lane), await work.hold(lane)]
+        others = await started(lane, range(1, 7))
+        work.gate.set()
+        await asyncio.gather(*held, *others)
+        # Whichever thread comes first: it leaves half to the other if that is free too, else takes what it may.
+        assert work.batches[:2] == [[0], [0]]
+        assert [number for batch in work.batches[2:] for number in batch] == [1, 2, 3, 4, 5, 6]
+        assert {len(batch) for batch in work.batches[2:]} <= {1, 2, 3, 4}
+
+    run(test, threads=2)
+
+
+def test_two_that_come_together_do_not_queue_behind_each_other():
+    async def test(lane, work, registry):
+        work.gate.clear()
+        both = await started(lane, (1, 2))
+        for _ in range(1000):
+            await asyncio.sleep(0.01)
+            if len(work.batches) == 2:
+                break
+        work.gate.set()
+        assert sorted(await asyncio.gather(*both)) == [2, 4]
+        assert work.batches == [[1], [2]]
+
+    run(test, threads=2)
+
+
+def test_work_is_told_whether_it_has_the_lane_to_itself():
+    async def test(lane, work, registry):
+        for _ in range(2):
+            first = await work.hold(lane)
+            second = await work.hold(lane)
+            work.gate.set()
+            await asyncio.gather(first, second)
+        assert work.alone == [True, False] * 2
+
+    run(test, threads=2)
+
+
+def test_what_leaves_others_waiting_is_not_alone():
+    async def test(lane, work, registry):
+        first = await work.hold(lane)
+        others = await started(lane, range(1, 6))
+        work.gate.set()
+        await asyncio.gather(first, *others)
+        assert work.batches == [[0], [1, 2, 3, 4], [5]]
+        assert work.alone == [True, False, True]
 
     run(test)
