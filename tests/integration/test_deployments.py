@@ -24,6 +24,7 @@ from tests.manifests import (
     variables,
 )
 from tests.servers import ROOT, free_port, running
+from twinlens import isolated
 from twinlens.classifier import Classifier
 
 PHOTO = images.encoded(models.picture("blue"), "JPEG")
@@ -76,7 +77,7 @@ def test_locust_runs_from_what_its_image_holds(server, classifier: Classifier, t
     plan_file = re.search(r"^ENV LOADTEST_PLAN=(.*)", text, re.MULTILINE)[1].replace(workdir, str(image))
     locustfile = re.search(r'"-f", "([^"]*)"', text)[1].replace(workdir, str(image))
     python, port = environment.prepare(), free_port()
-    variables = {**environment.variables(), "LOADTEST_PLAN": plan_file, "LOADTEST_SUMMARY": str(tmp_path / "summary")}
+    variables = {**isolated.variables(), "LOADTEST_PLAN": plan_file, "LOADTEST_SUMMARY": str(tmp_path / "summary")}
     shutil.rmtree(tmp_path / "checkout")
     started = [
         subprocess.Popen(
