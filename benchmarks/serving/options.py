@@ -54,7 +54,12 @@ def parse(arguments: Sequence[str] | None = None, results: Path = RESULTS) -> Op
     add("photos", nargs="?", type=Path, help="folder of photos; crops of scikit-image's pictures without it")
     add("--only", type=names(SERVERS), default=list(SERVERS), metavar="A,B", help=f"some of {','.join(SERVERS)}")
     add("--rounds", type=number(int, 1), default=ROUNDS, help="how often each is measured (%(default)s)")
-    add("--seconds", type=number(int, 1), default=SECONDS, help="whole seconds of each cell (%(default)s)")
+    add(
+        "--seconds",
+        type=number(int, 1),
+        default=SECONDS,
+        help="whole seconds of a cell, twice that with 32 connections (%(default)s)",
+    )
     add("--fresh", action="store_true", help="measure everything anew instead of going on where a run was stopped")
     add("--work", type=Path, default=WORK, help="folder of photos and of what is measured so far (build/bench-server)")
     add("--cache", type=Path, metavar="FOLDER", help="folder of the peers' environments")

@@ -50,7 +50,7 @@ def take(
 
     :param name: one of ours or of the peers.
     :param sent: the photos, by size.
-    :param seconds: of each cell.
+    :param seconds: of a cell, of some :attr:`Cell.times` as many.
     :param cache: folder of the peers' environments.
     :raises TwinlensError: ``missing_requirement`` or ``internal`` as :func:`benchmarks.serving.wrk.run` does.
     """
@@ -77,7 +77,7 @@ def _cells(server: Running, sent: Mapping[str, Sequence[Sent]], seconds: int, tu
         if why is not None:
             turn["not_timed"][cell.key] = why
             continue
-        turn["cells"][cell.key] = timed(server, cell, photos, seconds)
+        turn["cells"][cell.key] = timed(server, cell, photos, seconds * cell.times)
         if cell == FIRST:
             bodies = [photo.body for photo in photos]
             wrk.run(server.address, bodies, WARM_UP.connections, WARM_UP_SECONDS)

@@ -144,7 +144,7 @@ SENT = {size: [Named(size)] for size in SIZES}
 
 def test_a_turn_warms_up_after_its_first_cell(played: Played) -> None:
     found = turn.take(OURS, None, SENT, 5, None)  # type: ignore[arg-type]
-    assert played.runs == [(1, 5), (32, 2), (8, 5), (32, 5), (128, 5), (1, 5), (8, 5), (4, 5)]
+    assert played.runs == [(1, 5), (32, 2), (8, 5), (32, 10), (128, 5), (1, 5), (8, 5), (4, 5)]
     assert found["not_timed"] == {}
     assert list(found["cells"]) == [cell.key for cell in CELLS]
     figures = found["cells"][BUSY.key]
