@@ -1,0 +1,86 @@
+"""What is asked from within a container, asked here, of processes that look like the server's."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from benchmarks.container import inside
+
+PORT = "port of this test"
+SLEEP = "import time\ntime.sleep(600)\n"
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[dict[str, psutil.Popen]]:
+    """A supervisor and a worker, and a worker of another server."""
+    for name in ("twinlens/__main__.py", "_bentoml_impl/worker/service.py"):
+        file = tmp_path / "packages" / name
+        file.parent.mkdir(parents=True)
+        file.write_text(SLEEP)
+
+    def start(port: str, *arguments: str) -> psutil.Popen:
+        environment = {**os.environ, "TWINLENS_PORT": port, "PYTHONPATH": str(tmp_path / "packages")}
+        return psutil.Popen([sys.executable, "-m", *arguments], env=environment)
+
+    started = {
+        "supervisor": start(PORT, "twinlens", "serve"),
+        "worker": start(PORT, "_bentoml_impl.worker.service"),
+        "other": start("another", "_bentoml_impl.worker.service"),
+    }
+    try:
+        deadline = time.monotonic() + 60
+        while any(PORT[:4] not in " ".join(each.environ().values()) for each in list(started.values())[:2]):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        yield started
+    finally:
+        for process in started.values():
+            process.kill()
+            process.wait()
+
+
+def ask(**question: object) -> dict:
+    done = subprocess.run(
+        [sys.executable, "-c", Path(inside.__file__).read_text(), json.dumps(question)],
+        env={**os.environ, "PORT": PORT},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    return json.loads(done.stdout)
+
+
+def test_the_facts(server: dict[str, psutil.Popen], tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    (root / "folder").mkdir(parents=True)
+    (root / "folder" / "new").write_text("")
+    (root / "link").symlink_to("nowhere")
+    found = ask(do="facts", modules=["json", "no_such_module"], tools=["sh", "no-such-tool"], root=str(root))
+    assert found["modules"] == ["json"]
+    assert [Path(each).name for each in found["tools"]] == ["sh"]
+    pids = {each["role"]: (each["pid"], each["uid"]) for each in found["processes"]}
+    assert pids == {role: (server[role].pid, os.getuid()) for role in ("supervisor", "worker")}
+    assert set(found["changed"]) == set(found["writable"]) == {str(root / "folder"), str(root / "folder" / "new")}
+
+
+def test_what_is_older_than_the_server_has_not_changed(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root" / "old").write_text("")
+    time.sleep(1.1)  # processes are dated by the kernel's clock ticks, and by the second that it was started in
+    request.getfixturevalue("server")
+    found = ask(do="facts", modules=[], tools=[], root=str(tmp_path / "root"))
+    assert found["changed"] == [] and found["writable"] == [str(tmp_path / "root" / "old")]
+
+
+def test_the_worker_of_this_server_is_killed(server: dict[str, psutil.Popen]) -> None:
+    assert ask(do="kill_worker") == {"pid": server["worker"].pid}
+    server["worker"].wait(60)
+    assert server["supervisor"].is_running() and server["other"].is_running()
