@@ -62,7 +62,7 @@ def read(path: Path) -> Image:
                 _layer(_member(archive, name), digest, made)
                 for name, digest, made in zip(names, digests, made_by, strict=True)
             )
-    except (tarfile.TarError, KeyError, ValueError, OSError) as error:
+    except (tarfile.TarError, LookupError, ValueError, OSError) as error:
         raise TwinlensError("container_failed", f"{path} cannot be read as a saved image: {error!r}") from None
     return Image(config["config"], layers)
 

@@ -20,14 +20,19 @@ SLEEP = "import time\ntime.sleep(600)\n"
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[dict[str, psutil.Popen]]:
     """A supervisor and a worker, and a worker of another server."""
-    for name in ("twinlens/__main__.py", "_bentoml_impl/worker/service.py"):
-        file = tmp_path / "packages" / name
-        file.parent.mkdir(parents=True)
-        file.write_text(SLEEP)
+    packages = tmp_path / "packages"
+    (packages / "_bentoml_impl" / "worker").mkdir(parents=True)
+    (packages / "twinlens").mkdir()
+    # Without these the installed packages of the same names would be run.
+    for package in ("twinlens", "_bentoml_impl", "_bentoml_impl/worker"):
+        (packages / package / "__init__.py").write_text("")
+    for module in ("twinlens/__main__.py", "_bentoml_impl/worker/service.py"):
+        (packages / module).write_text(SLEEP)
 
     def start(port: str, *arguments: str) -> psutil.Popen:
-        environment = {**os.environ, "TWINLENS_PORT": port, "PYTHONPATH": str(tmp_path / "packages")}
-        return psutil.Popen([sys.executable, "-m", *arguments], env=environment)
+        # The working folder comes first: there, as in the image, lies what is run.
+        environment = {**os.environ, "TWINLENS_PORT": port}
+        return psutil.Popen([sys.executable, "-m", *arguments], env=environment, cwd=packages)
 
     started = {
         "supervisor": start(PORT, "twinlens", "serve"),
@@ -35,10 +40,6 @@ def server(tmp_path: Path) -> Iterator[dict[str, psutil.Popen]]:
         "other": start("another", "_bentoml_impl.worker.service"),
     }
     try:
-        deadline = time.monotonic() + 60
-        while any(PORT[:4] not in " ".join(each.environ().values()) for each in list(started.values())[:2]):
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
         yield started
     finally:
         for process in started.values():
