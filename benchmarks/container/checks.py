@@ -11,8 +11,8 @@ from typing import Any, Final
 import httpx
 
 from benchmarks.container.archive import MODULES, TOOLS, Image, Layer, unwanted
-from benchmarks.container.engine import Container, Engine
-from benchmarks.container.server import ask, running, status
+from benchmarks.container.engine import Engine
+from benchmarks.container.server import Server, ask, running, status
 from benchmarks.results import ROOT
 from twinlens import golden
 from twinlens.inference import softmax
@@ -64,48 +64,48 @@ def of_image(image: Image, layers: Sequence[Layer]) -> Iterator[Check]:
 def as_shipped(engine: Engine, image: str, version: ModelVersion) -> Iterator[Check]:
     """The server as the image starts it, with nothing set but ``PORT`` and the seconds of its end."""
     settings = {"PORT": "{port}", "TWINLENS_DRAIN_S": str(DRAIN_S), "TWINLENS_GRACE_S": str(GRACE_S)}
-    with running(engine, image, settings) as (container, url):
+    with running(engine, image, settings) as server:
         yield Check("PORT is honoured", True, "ready at the port that PORT names")
-        yield _golden(url, version)
-        page = httpx.get(url).content
+        yield _golden(server, version)
+        page = httpx.get(server.url).content
         built = (ROOT / "web" / "dist" / "index.html").read_bytes()
         yield Check("the page is served", page == built, f"{len(page)} bytes, {len(built)} built")
-        seen = _facts(container)
+        seen = _facts(server)
         users = {each["role"]: each["uid"] for each in seen["processes"]}
         passed = set(users) == {"supervisor", "worker"} and 0 not in users.values()
         yield Check("no process is root's", passed, ", ".join(f"{role}: {uid}" for role, uid in users.items()))
         yield Check("torch and TensorFlow can't be imported", not seen["modules"], _listed(seen["modules"]))
         yield Check("no compiler and no git in PATH", not seen["tools"], _listed(seen["tools"]))
-        container.execute([_ENTRYPOINT, "healthy"])
+        server.container.execute([_ENTRYPOINT, "healthy"])
         yield Check("the health check passes", True, "status 0 while it is ready")
-        yield _replaced(container, url, version)
-        changed = _outside(_facts(container)["changed"])
+        yield _replaced(server, version)
+        changed = _outside(_facts(server)["changed"])
         yield Check("nothing is written but /tmp", not changed, _listed(changed))
-        yield _end(container, url)
+        yield _end(server)
 
 
 def as_another_user(engine: Engine, image: str, version: ModelVersion) -> Iterator[Check]:
     """The server with another user's id, its tree kept from being written as the engine can."""
     settings = {"PORT": "1", "TWINLENS_PORT": "{port}"}
-    with running(engine, image, settings, user=_OTHER_USER, unwritable=True) as (container, url):
+    with running(engine, image, settings, user=_OTHER_USER, unwritable=True) as server:
         yield Check("TWINLENS_PORT stands over PORT", True, "ready at the port that TWINLENS_PORT names")
-        seen = _facts(container)
+        seen = _facts(server)
         users = {each["uid"] for each in seen["processes"]}
         passed = users == {int(_OTHER_USER.split(":")[0])}
         yield Check("it runs as any user", passed, f"user ids: {_listed(sorted(map(str, users)))}")
         writable = _outside(seen["writable"])
         yield Check("its tree can't be written to, and it is ready", not writable, f"writable: {_listed(writable)}")
-        answer = _golden(url, version)
+        answer = _golden(server, version)
         yield Check(f"{answer.name} there too", answer.passed, answer.found)
 
 
-def _golden(url: str, version: ModelVersion) -> Check:
+def _golden(server: Server, version: ModelVersion) -> Check:
     """Every golden picture, sent to the server, against the trained network's answer."""
     contract = version.contract
     worst, count = 0.0, 0
     for case in golden.cases(version):
         answer = httpx.post(
-            f"{url}/v1/classify", params={"top_k": len(contract.label_names)}, content=version.read(case.image)
+            f"{server.url}/v1/classify", params={"top_k": len(contract.label_names)}, content=version.read(case.image)
         )
         found = {each["label"]: each["score"] for each in answer.raise_for_status().json()["predictions"]}
         expected = softmax(case.logits, contract.temperature)
@@ -118,31 +118,31 @@ def _golden(url: str, version: ModelVersion) -> Check:
     )
 
 
-def _replaced(container: Container, url: str, version: ModelVersion) -> Check:
+def _replaced(server: Server, version: ModelVersion) -> Check:
     """Kill the worker, and wait for another one that is ready."""
-    killed = ask(container, "kill_worker")["pid"]
+    killed = ask(server.container, "kill_worker")["pid"]
     began = time.monotonic()
     while time.monotonic() - began < _REPLACED_SECONDS:
-        if status(url, "/readyz") == 200:
-            processes = _facts(container)["processes"]
+        if status(server.url, "/readyz") == 200:
+            processes = _facts(server)["processes"]
             workers = [each["pid"] for each in processes if each["role"] == "worker"]
             if workers and killed not in workers:
                 seconds = time.monotonic() - began
-                passed = _golden(url, version).passed
+                passed = _golden(server, version).passed
                 return Check("a killed worker is replaced", passed, f"ready again within {seconds:.0f} s")
         time.sleep(0.2)
     return Check("a killed worker is replaced", False, f"not within {_REPLACED_SECONDS:g} s")
 
 
-def _end(container: Container, url: str) -> Check:
+def _end(server: Server) -> Check:
     """SIGTERM: unready at once but still answering, then an orderly end."""
     began = time.monotonic()
-    container.terminate()
+    server.container.terminate()
     seen = set()
     while time.monotonic() - began < DRAIN_S / 2:
-        seen.add((status(url, "/readyz"), status(url, "/livez")))
+        seen.add((status(server.url, "/readyz"), status(server.url, "/livez")))
         time.sleep(0.05)
-    code = container.wait(DRAIN_S + GRACE_S + 30)
+    code = server.container.wait(DRAIN_S + GRACE_S + 30)
     seconds = time.monotonic() - began
     passed = code == 0 and seconds <= DRAIN_S + GRACE_S and (503, 200) in seen
     return Check(
@@ -153,8 +153,8 @@ def _end(container: Container, url: str) -> Check:
     )
 
 
-def _facts(container: Container) -> dict[str, Any]:
-    return ask(container, "facts", modules=MODULES, tools=TOOLS, root="/")
+def _facts(server: Server) -> dict[str, Any]:
+    return ask(server.container, "facts", modules=MODULES, tools=TOOLS, root="/", since=server.started)
 
 
 def _outside(paths: Sequence[str]) -> list[str]:

@@ -17,27 +17,28 @@ _ELSEWHERE = ("/proc", "/sys", "/dev", "/tmp")
 """What is the kernel's, and the one folder that may be written to."""
 
 
-def facts(modules: list[str], tools: list[str], root: str) -> dict[str, Any]:
+def facts(modules: list[str], tools: list[str], root: str, since: float) -> dict[str, Any]:
     """What can be seen there.
 
     :param modules: Python packages to look for.
     :param tools: commands to look for in PATH.
     :param root: the folder whose files are looked at.
+    :param since: seconds since the epoch; a process's own start, as the kernel tells it, can be seconds off.
     :return: ``modules`` and ``tools`` that were found; ``processes`` of the server with their user's id; paths that are
-        ``writable`` for it, and those ``changed`` since it was started, /tmp apart.
+        ``writable`` for it, and those ``changed`` since then, /tmp apart.
     """
-    server = list(_server())
-    began = min(process.create_time() for process, _ in server)
     writable, changed = [], []
     for path in _paths(root):
         if os.access(path, os.W_OK):
             writable.append(path)
-        if os.lstat(path).st_ctime > began:
+        if os.lstat(path).st_ctime > since:
             changed.append(path)
     return {
         "modules": [name for name in modules if importlib.util.find_spec(name)],
         "tools": [found for found in map(shutil.which, tools) if found],
-        "processes": [{"role": role, "pid": process.pid, "uid": process.uids().effective} for process, role in server],
+        "processes": [
+            {"role": role, "pid": process.pid, "uid": process.uids().effective} for process, role in _server()
+        ],
         "writable": writable,
         "changed": changed,
     }
@@ -83,5 +84,5 @@ def _paths(folder: str) -> Iterator[str]:
 
 if __name__ == "__main__":
     given = json.loads(sys.argv[1])
-    found = facts(given["modules"], given["tools"], given["root"]) if given["do"] == "facts" else kill_worker()
+    found = facts(**given) if given.pop("do") == "facts" else kill_worker()
     sys.stdout.write(json.dumps(found))

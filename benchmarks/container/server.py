@@ -6,6 +6,7 @@ import contextlib
 import json
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,24 +23,32 @@ _TICK_SECONDS: Final = 0.02
 _SHOWN: Final = 3000
 
 
+@dataclass(frozen=True)
+class Server:
+    """A server that was ready: its container, its address, and when it was started, in seconds since the epoch."""
+
+    container: Container
+    url: str
+    started: float
+
+
 @contextlib.contextmanager
-def running(
-    engine: Engine, image: str, environment: Mapping[str, str], **options: Any
-) -> Iterator[tuple[Container, str]]:
+def running(engine: Engine, image: str, environment: Mapping[str, str], **options: Any) -> Iterator[Server]:
     """Run an image until the block ends.
 
     :param environment: variables; ``{port}`` in a value becomes a free port, where the server is expected.
     :param options: of :meth:`benchmarks.container.engine.Engine.create`.
-    :return: the container, and the server's address once it is ready.
+    :return: the server, once it is ready.
     :raises TwinlensError: as :func:`wait_until_ready` does.
     """
     port = free_port()
     given = {name: value.format(port=port) for name, value in environment.items()}
     container, url = engine.create(image, given, port, **options), f"http://127.0.0.1:{port}"
     try:
+        started = time.time()
         container.start()
         wait_until_ready(container, url)
-        yield container, url
+        yield Server(container, url, started)
     finally:
         container.remove()
 

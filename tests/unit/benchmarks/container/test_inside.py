@@ -64,7 +64,7 @@ def test_the_facts(server: dict[str, psutil.Popen], tmp_path: Path) -> None:
     (root / "folder").mkdir(parents=True)
     (root / "folder" / "new").write_text("")
     (root / "link").symlink_to("nowhere")
-    found = ask(do="facts", modules=["json", "no_such_module"], tools=["sh", "no-such-tool"], root=str(root))
+    found = ask(do="facts", modules=["json", "no_such_module"], tools=["sh", "no-such-tool"], root=str(root), since=0)
     assert found["modules"] == ["json"]
     assert [Path(each).name for each in found["tools"]] == ["sh"]
     pids = {each["role"]: (each["pid"], each["uid"]) for each in found["processes"]}
@@ -72,13 +72,15 @@ def test_the_facts(server: dict[str, psutil.Popen], tmp_path: Path) -> None:
     assert set(found["changed"]) == set(found["writable"]) == {str(root / "folder"), str(root / "folder" / "new")}
 
 
-def test_what_is_older_than_the_server_has_not_changed(tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    (tmp_path / "root").mkdir()
-    (tmp_path / "root" / "old").write_text("")
-    time.sleep(1.1)  # processes are dated by the kernel's clock ticks, and by the second that it was started in
-    request.getfixturevalue("server")
-    found = ask(do="facts", modules=[], tools=[], root=str(tmp_path / "root"))
-    assert found["changed"] == [] and found["writable"] == [str(tmp_path / "root" / "old")]
+def test_what_is_older_has_not_changed(tmp_path: Path) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+    old.write_text("")
+    time.sleep(0.1)  # files are dated by ticks of the kernel's clock
+    since = time.time()
+    time.sleep(0.1)
+    new.write_text("")
+    found = ask(do="facts", modules=[], tools=[], root=str(tmp_path), since=since)
+    assert found["changed"] == [str(new)] and set(found["writable"]) == {str(old), str(new)}
 
 
 def test_the_worker_of_this_server_is_killed(server: dict[str, psutil.Popen]) -> None:
