@@ -55,7 +55,8 @@ class Buildah:
     def build(self, file: Path, context: Path, image: str, arguments: Mapping[str, str]) -> None:
         """Build an image; its format is docker's, since OCI's has no health check."""
         given = [part for name, value in arguments.items() for part in ("--build-arg", f"{name}={value}")]
-        options = [*_ISOLATION, "--pull-never", "--layers", "--format", "docker", "--file", str(file), "--tag", image]
+        # Without --layers: with vfs each line of the file would copy the whole tree.
+        options = [*_ISOLATION, "--pull-never", "--format", "docker", "--file", str(file), "--tag", image]
         run([*self._command, "bud", *options, *given, str(context)], shown=True)
 
     def save(self, image: str, path: Path) -> None:
