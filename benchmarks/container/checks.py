@@ -24,8 +24,8 @@ _OTHER_USER: Final = "54321:54321"
 _NUMBER: Final = re.compile(r"[1-9][0-9]*(:[0-9]+)?")
 _LABELS: Final = ("title", "description", "licenses", "version", "revision", "base.name")
 _ENTRYPOINT: Final = "/app/src/bentos/container/entrypoint"
-# Written by engines rather than by what runs, when a container is started.
-_ENGINES_OWN: Final = {"/etc/hosts", "/etc/hostname", "/etc/resolv.conf", "/run/.containerenv"}
+# Written by engines rather than by what runs, when a container is started; whatever else lies in /run is listed itself.
+_ENGINES_OWN: Final = {"/etc/hosts", "/etc/hostname", "/etc/resolv.conf", "/run", "/run/.containerenv"}
 _REPLACED_SECONDS: Final = 120.0
 _SCORE_TOLERANCE: Final = 1e-5
 _SHOWN: Final = 5
