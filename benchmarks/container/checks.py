@@ -109,7 +109,9 @@ def _golden(server: Server, version: ModelVersion) -> Check:
         )
         found = {each["label"]: each["score"] for each in answer.raise_for_status().json()["predictions"]}
         expected = softmax(case.logits, contract.temperature)
-        differences = (abs(found[name] - score) for name, score in zip(contract.label_names, expected, strict=True))
+        differences = (
+            abs(found[name] - float(score)) for name, score in zip(contract.label_names, expected, strict=True)
+        )
         worst, count = max(worst, *differences), count + 1
     return Check(
         "golden pictures get their golden answers",
