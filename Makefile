@@ -3,6 +3,7 @@
 PYTHON ?= python3
 PORT ?= 3000
 PHOTOS ?=
+BASE ?=
 ARGS ?=
 
 BIN := .venv/bin
@@ -14,7 +15,7 @@ export PYTHON
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo page setup node chromium lint format test test-heavy test-all parity parity-dct bench-train bench-convert bench-networks bench-server wrk loadtest readme lock clean
+.PHONY: help demo page setup node chromium lint format test test-heavy test-all parity parity-dct bench-train bench-convert bench-networks bench-server wrk loadtest container readme lock clean
 .NOTPARALLEL:
 
 help: ## Show this list
@@ -68,6 +69,9 @@ bench-server: setup wrk ## Measure our server beside five others: make bench-ser
 
 loadtest: setup ## Compare server and device under load: make loadtest [PHOTOS=folder] [ARGS=...]
 	$(BIN)/python -m loadtest $(if $(PHOTOS),"$(PHOTOS)") $(ARGS)
+
+container: .venv/.dev web/dist/index.html ## Build, run and check the image: make container [BASE=image] [ARGS=...]
+	$(BIN)/python -m benchmarks.container $(if $(BASE),--base "$(BASE)") $(ARGS)
 
 readme: .venv/.dev ## Write the generated tables of README.md and docs/ anew
 	$(BIN)/python -m benchmarks.readme

@@ -54,6 +54,7 @@ CODES: Final[dict[str, Code]] = {
     "download_failed": Code(500, "A download failed"),
     "missing_requirement": Code(500, "Something that this command needs is not installed"),
     "port_in_use": Code(500, "The port is taken"),
+    "container_failed": Code(500, "A container could not be built or run"),
 }
 
 

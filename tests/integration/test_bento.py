@@ -12,6 +12,7 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
+from benchmarks.container.bento import build
 from tests import images
 from tests.servers import ROOT, running
 from twinlens.classifier import Classifier
@@ -38,14 +39,7 @@ def run(*command, **environment):
 
 @pytest.fixture(scope="module")
 def bento(tmp_path_factory):
-    home = tmp_path_factory.mktemp("bentoml")
-    said = run(
-        *(sys.executable, "-m", "bentoml", "build", ".", "--output", "tag"),
-        BENTOML_HOME=str(home),
-        BENTOML_DO_NOT_TRACK="true",
-    )
-    tag = next(line for line in said.splitlines() if line.startswith("__tag__:")).split(":", 1)[1]
-    return home / "bentos" / tag.replace(":", "/")
+    return build(tmp_path_factory.mktemp("bentoml"))
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +68,8 @@ def test_it_holds_what_serving_needs_and_nothing_else(bento):
         "bentos",
         "bentofile.yaml",
     }
-    assert [entry.name for entry in (source / "bentos").iterdir()] == ["clothing"]
+    assert {entry.name for entry in (source / "bentos").iterdir()} == {"clothing", "container"}
+    assert [entry.name for entry in (source / "bentos" / "container").iterdir()] == ["entrypoint"]
     assert {str(entry.relative_to(source)) for entry in (source / "web").glob("*")} <= {"web/dist"}
     assert not list(source.rglob("__pycache__"))
     for file in source.rglob("*"):

@@ -8,7 +8,21 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-TARGETS = {"demo", "test", "test-all", "setup", "page", "lint", "parity", "loadtest", "readme", "lock", "clean", "help"}
+TARGETS = {
+    "demo",
+    "test",
+    "test-all",
+    "setup",
+    "page",
+    "lint",
+    "parity",
+    "loadtest",
+    "container",
+    "readme",
+    "lock",
+    "clean",
+    "help",
+}
 
 
 @pytest.fixture
