@@ -55,9 +55,8 @@ def _throughput(axes: Axes, rows: Sequence[Mapping[str, Any]], servers: Sequence
     axes.set_ylim(len(servers) - 0.5, -0.5)
     axes.margins(x=0.12)
     axes.set_xlim(left=0)
-    axes.set_title(
-        f"Requests per second, {SMALL}, {BUSY.connections} connections (10th to 90th percentile)", fontsize=10
-    )
+    axes.set_title(f"Requests per second, {SMALL}, {BUSY.connections} connections", fontsize=10)
+    axes.set_xlabel("median of the rounds, whiskers to their 10th and 90th percentile", fontsize=9)
     axes.grid(axis="x", alpha=0.3)
     axes.set_axisbelow(True)
 

@@ -25,16 +25,15 @@ def row_of(found: Sequence[Mapping[str, Any]], server: str, cell: Cell) -> Mappi
 
     :param found: rows of a result.
     """
-    connections = None if server == CEILING else cell.connections
+    wanted = (server, cell.size, _connections(server, cell), cell.after_burst)
     for row in found:
-        if (row["server"], row["size"], row["connections"], row["after_burst"]) == (
-            server,
-            cell.size,
-            connections,
-            cell.after_burst,
-        ):
-            return row
+        if (row["server"], row["size"], row["connections"], row["after_burst"]) == wanted:
+            return row if server != CEILING or cell == BUSY else None
     return None
+
+
+def _connections(server: str, cell: Cell) -> int | None:
+    return None if server == CEILING else cell.connections
 
 
 def _row(rounds: Rounds, server: str, cell: Cell) -> dict[str, Any]:
@@ -52,7 +51,7 @@ def _row(rounds: Rounds, server: str, cell: Cell) -> dict[str, Any]:
     return {
         "server": server,
         "size": cell.size,
-        "connections": None if server == CEILING else cell.connections,
+        "connections": _connections(server, cell),
         "after_burst": cell.after_burst,
         "requests_per_second": quantile("requests_per_second", 0.5),
         "requests_per_second_p10": quantile("requests_per_second", 0.1),

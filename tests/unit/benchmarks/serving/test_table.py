@@ -42,6 +42,7 @@ def test_a_row_for_each_server_and_cell() -> None:
     assert row_of(found, OURS, AFTER_BURST) is not row_of(found, OURS, CELLS[0])
     ceiling = row_of(found, CEILING, BUSY)
     assert ceiling is not None and (ceiling["connections"], ceiling["cpu_seconds_per_1000"]) == (None, 10.0)
+    assert row_of(found, CEILING, CROWDED) is None
 
 
 def test_failures_add_up_and_memory_is_the_largest() -> None:
