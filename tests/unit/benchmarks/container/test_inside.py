@@ -1,5 +1,6 @@
 """What is asked from within a container, asked here, of processes that look like the server's."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -43,7 +44,8 @@ def server(tmp_path: Path) -> Iterator[dict[str, psutil.Popen]]:
         yield started
     finally:
         for process in started.values():
-            process.kill()
+            with contextlib.suppress(psutil.NoSuchProcess):  # the test has killed it
+                process.kill()
             process.wait()
 
 
