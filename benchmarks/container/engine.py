@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, Protocol
@@ -11,6 +10,7 @@ from typing import Final, Protocol
 from twinlens.errors import TwinlensError
 
 _SHOWN: Final = 3000
+_STDERR: Final = 2  # the descriptor: what stands in for `sys.stderr` need not have one
 
 
 class Container(Protocol):
@@ -102,7 +102,7 @@ def run(command: Sequence[str], *, shown: bool = False, timeout: float | None = 
         done = subprocess.run(
             command,
             stdin=subprocess.DEVNULL,
-            stdout=sys.stderr if shown else subprocess.PIPE,
+            stdout=_STDERR if shown else subprocess.PIPE,
             stderr=None if shown else subprocess.PIPE,
             text=True,
             errors="replace",
