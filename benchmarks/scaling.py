@@ -30,7 +30,7 @@ class Replica:
 
     per_second: float
     cores: float
-    cpu_s_per_1000: float | None
+    cpu_seconds_per_1000: float | None
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,8 @@ def measured(path: Path, server: str, connections: int, photo: str) -> Replica:
     """What a replica was measured to do.
 
     :param path: the result file of ``make bench-server``.
-    :param server: the row's ``server``, with its ``connections`` and its ``photo``.
+    :param server: the row's ``server``, with its ``connections``.
+    :param photo: its ``size``.
     :raises TwinlensError: ``invalid_data`` if there is no such file, or not exactly one such row with its figures.
     """
     if not path.is_file():
@@ -78,19 +79,20 @@ def measured(path: Path, server: str, connections: int, photo: str) -> Replica:
             f"There is no {portable(path)}. Measure it with `make bench-server`, or say what a replica manages: "
             "--per-replica 100 --cores 2.",
         )
-    asked = {"server": server, "connections": connections, "photo": photo}
+    named = {"server": server, "connections": connections, "size": photo}
+    asked = {**named, "after_burst": False}
     try:
         content = read_result(path)
         found = [row for row in content["rows"] if all(row.get(name) == value for name, value in asked.items())]
         if len(found) != 1:
-            there = sorted({" ".join(f"{row.get(name)}" for name in asked) for row in content["rows"]})
+            there = sorted({" ".join(f"{row.get(name)}" for name in named) for row in content["rows"]})
             raise TwinlensError(
                 "invalid_data",
                 f"{portable(path)} has {len(found)} rows of server {server}, {connections} connections and photo "
                 f"{photo}; it takes one. There are: {'; '.join(there)}.",
             )
         (row,) = found
-        cpu: float | None = row.get("cpu_s_per_1000")
+        cpu: float | None = row.get("cpu_seconds_per_1000")
         return Replica(_positive(row["requests_per_second"]), _positive(content["machine"]["cores"]), cpu)
     except (KeyError, TypeError, ValueError, AttributeError, argparse.ArgumentTypeError):
         raise TwinlensError(
@@ -115,9 +117,9 @@ def report(replica: Replica, need: Scale, rate: float, mean: float, core_hour: f
         f"{core_hour:g} a core-hour",
         "cost per million": f"{need.cost_per_month / a_month:.4g}: of {a_month:.4g} million photos a month",
     }
-    if replica.cpu_s_per_1000 is not None:
-        least = cost_per_million(replica.cpu_s_per_1000 / 1000, core_hour)
-        lines["at full use"] = f"{least:.4g} a million: {replica.cpu_s_per_1000:g} CPU seconds per 1,000 photos"
+    if replica.cpu_seconds_per_1000 is not None:
+        least = cost_per_million(replica.cpu_seconds_per_1000 / 1000, core_hour)
+        lines["at full use"] = f"{least:.4g} a million: {replica.cpu_seconds_per_1000:g} CPU seconds per 1,000 photos"
     width = max(map(len, lines))
     return "".join(f"{name:<{width}}  {text}\n" for name, text in lines.items())
 
@@ -126,7 +128,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Print the calculation; status 2 if something that it needs is missing or cannot be."""
     options = _parser().parse_args(arguments)
     try:
-        given: dict[str, Any] = {"cores": options.cores, "cpu_s_per_1000": options.cpu_per_1000}
+        given: dict[str, Any] = {"cores": options.cores, "cpu_seconds_per_1000": options.cpu_per_1000}
         if options.per_replica is None:
             found = measured(options.results, options.server, options.connections, options.photo)
             if any(value is not None for value in given.values()):

@@ -9,14 +9,18 @@ import pytest
 from benchmarks import scaling
 from benchmarks.results import ROOT, result, write_result
 from benchmarks.scaling import Replica, cost_per_million, main, measured, scale
+from benchmarks.serving.plan import OURS, SERVERS, SMALL
+from benchmarks.serving.rows import rows
+from tests.unit.benchmarks.serving import rounds
 from twinlens.errors import TwinlensError
 
 ROW = {
     "server": "twinlens",
     "connections": 32,
-    "photo": "500x375",
+    "size": "500x375",
+    "after_burst": False,
     "requests_per_second": 100.0,
-    "cpu_s_per_1000": 18.0,
+    "cpu_seconds_per_1000": 18.0,
 }
 OTHERS = [
     {**ROW, "connections": 128, "requests_per_second": 90.0},
@@ -55,6 +59,12 @@ def test_a_million_photos_cost_what_their_seconds_do() -> None:
 def test_the_right_row_is_taken(results: Path) -> None:
     assert measured(results, "twinlens", 32, "500x375") == Replica(100, 2, 18)
     assert measured(results, "twinlens", 128, "500x375").per_second == 90
+
+
+@pytest.mark.parametrize("connections", [1, 8, 32, 128])
+def test_it_reads_what_the_server_benchmark_writes(tmp_path: Path, connections: int) -> None:
+    path = write(tmp_path / "server.json", rows(rounds.made(), SERVERS))
+    assert measured(path, OURS, connections, SMALL) == Replica(160, 2, 12.5)
 
 
 def test_it_says_what_was_measured_and_what_follows(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
