@@ -22,9 +22,9 @@ from typing import Any, Final
 from benchmarks.convert.environments import megabytes, versions
 from benchmarks.convert.goals import DEFINITIONS, goals, stopped_by
 from benchmarks.convert.picture import draw
-from benchmarks.convert.process import end_all
 from benchmarks.convert.row import ROUTES, Limits, compare, measure
 from benchmarks.convert.selection import pixels_of, selection
+from benchmarks.process import end_all
 from benchmarks.results import RESULTS, ROOT, commit, outcome, result, write_result
 from browser.chromium import chromium
 from training.official.environment import prepare

@@ -12,9 +12,9 @@ from typing import Final
 
 import numpy as np
 
-from benchmarks.convert.process import FAILED, answer
 from benchmarks.convert.runs import GRAPH, LOGITS, PIXELS
 from benchmarks.convert.selection import pixels_of
+from benchmarks.process import FAILED, answer
 from training.deploy import deploy
 from training.onnx_graph import to_onnx
 from training.rules import standard

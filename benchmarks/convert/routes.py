@@ -12,8 +12,8 @@ from typing import Any
 
 import onnx
 
-from benchmarks.convert.process import FAILED, answer
 from benchmarks.convert.runs import DIRECT, GRAPH
+from benchmarks.process import FAILED, answer
 from training.official.environment import prepare
 from training.official.route import convert
 from training.onnx_graph import encode

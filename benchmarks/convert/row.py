@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.convert.process import FAILED, step
 from benchmarks.convert.runs import DIRECT, OFFICIAL
+from benchmarks.process import FAILED, step
 from benchmarks.results import significant
 from browser.tfjs import BACKENDS
 

@@ -13,7 +13,7 @@ from typing import Any, Final, cast
 
 import numpy as np
 
-from benchmarks.convert.process import FAILED, answer
+from benchmarks.process import FAILED, answer
 from browser.chromium import chromium
 from browser.tfjs import Backend, graph_page, run_graph_model
 from training.official.check import said

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks.convert.process import FAILED
+from benchmarks.process import FAILED
 from benchmarks.results import commit, outcome, result, write_result
 from benchmarks.serving import ceiling, gpu, photos, wrk
 from benchmarks.serving.goals import DEFINITIONS, goals, spread

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.convert.process import FAILED, answer, step
+from benchmarks.process import FAILED, answer, step
 from loadtest.peers.ceiling import Setting, rates, settings
 from twinlens.errors import TwinlensError
 from twinlens.inference import available_threads

@@ -9,7 +9,7 @@ from typing import Any, Final, TypedDict
 
 import httpx
 
-from benchmarks.convert.process import FAILED
+from benchmarks.process import FAILED
 from benchmarks.serving import batches, wrk
 from benchmarks.serving.photos import Sent, media_type
 from benchmarks.serving.plan import BUSY, CELLS, FIRST, WARM_UP, WARM_UP_SECONDS, Cell

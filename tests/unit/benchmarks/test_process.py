@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.convert.process import answer, step
+from benchmarks.process import answer, step
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 
 def test_the_last_line_is_what_was_found(module) -> None:
-    code = "from benchmarks.convert.process import answer\nprint('Converting')\nanswer({'seconds': float(sys.argv[1])})"
+    code = "from benchmarks.process import answer\nprint('Converting')\nanswer({'seconds': float(sys.argv[1])})"
     assert step(module(code), ["1.5"], 60) == {"seconds": 1.5}
 
 

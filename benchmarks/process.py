@@ -1,4 +1,4 @@
-"""One step of the benchmark in a process of its own: whatever it ends with, the benchmark goes on.
+"""One step of a benchmark in a process of its own: whatever it ends with, the benchmark goes on.
 
 A browser that crashes, a converter that never comes back or one that the system kills for its memory counts as a
 failure of that step, with what was said last.
