@@ -1,13 +1,15 @@
-"""Arguments of the measurements' command lines, and the ``make`` command that a result names."""
+"""Arguments and exit status of the measurements' command lines, and the ``make`` command that a result names."""
 
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
 from benchmarks.results import portable
+from twinlens.errors import TwinlensError
 
 
 def number(kind: type[int] | type[float], low: float, high: float = 1e9) -> Callable[[str], float]:
@@ -35,24 +37,40 @@ def names(known: Collection[str]) -> Callable[[str], list[str]]:
 
 
 def make_command(
-    target: str, parser: argparse.ArgumentParser, given: argparse.Namespace, left_out: Collection[str] = ()
+    target: str,
+    parser: argparse.ArgumentParser,
+    given: argparse.Namespace,
+    left_out: Collection[str] = (),
+    variable: str = "photos",
 ) -> str:
     """The ``make`` command that measures the same again: every option that is not the default one.
 
-    :param given: what the parser has read; ``photos`` in it becomes ``PHOTOS=``.
+    :param given: what the parser has read.
     :param left_out: options that do not change what is measured.
+    :param variable: the option that ``make`` has a variable for: ``photos`` becomes ``PHOTOS=``.
     """
-    photos: Path | None = given.photos
+    changed = {name: value for name, value in vars(given).items() if value != parser.get_default(name)}
     more = [
         f"--{name.replace('_', '-')} {_shown(value)}"
-        for name, value in vars(given).items()
-        if name not in ("photos", *left_out) and value != parser.get_default(name)
+        for name, value in changed.items()
+        if name not in (variable, *left_out)
     ]
-    command = f"make {target}" + (f" PHOTOS={portable(photos)}" if photos else "")
+    command = f"make {target}" + (f" {variable.upper()}={_shown(changed[variable])}" if variable in changed else "")
     return command + (f' ARGS="{" ".join(more)}"' if more else "")
 
 
+def reported(run: Callable[[], int]) -> int:
+    """The exit status of a measurement: its own, or 2 with what was wrong on standard error."""
+    try:
+        return run()
+    except TwinlensError as error:
+        sys.stderr.write(f"error [{error.code}]: {error.detail}\n")
+        return 2
+
+
 def _shown(value: Any) -> str:
+    if isinstance(value, Path):
+        return portable(value)
     if isinstance(value, tuple):
         return "x".join(map(str, value))
     return ",".join(value) if isinstance(value, list) else f"{value:g}" if isinstance(value, float) else str(value)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from benchmarks.arguments import make_command, reported
 from benchmarks.container import archive, bento, checks, starts
 from benchmarks.container.choice import ENGINES, choose
 from benchmarks.container.engine import Engine
@@ -37,11 +38,7 @@ DEFINITIONS: Final = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Build, run, call, stop; status 1 if a goal is missed, 2 if something is not as it must be."""
     options = _parser().parse_args(arguments)
-    try:
-        return _run(options)
-    except TwinlensError as error:
-        sys.stderr.write(f"error [{error.code}]: {error.detail}\n")
-        return 2
+    return reported(lambda: _run(options))
 
 
 def goals(megabytes: float, rounds: Sequence[dict[str, Any]], looked: Sequence[checks.Check]) -> list[Goal]:
@@ -97,7 +94,7 @@ def _run(options: argparse.Namespace) -> int:
     megabytes = sum(layer.size for layer in layers) / 1e6
     found = goals(megabytes, rounds, looked)
     content = result(
-        _command(options),
+        make_command("container", _parser(), options, ("tag", "out"), "base"),
         [
             *({"kind": "layer", "mb": significant(each.size / 1e6), "made_by": each.made_by} for each in layers),
             *({"kind": "start", **row} for row in rounds),
@@ -136,13 +133,6 @@ def _rounds(text: str) -> int:
     if not (text.isascii() and text.isdigit()) or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 up")
     return int(text)
-
-
-def _command(options: argparse.Namespace) -> str:
-    base = f" BASE={options.base}" if options.base != BASE else ""
-    given = [f"--engine {options.engine}"] if options.engine else []
-    given += [f"--rounds {options.rounds}"] if options.rounds != _parser().get_default("rounds") else []
-    return f"make container{base}" + (f' ARGS="{" ".join(given)}"' if given else "")
 
 
 if __name__ == "__main__":

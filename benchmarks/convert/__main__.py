@@ -19,6 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from benchmarks.arguments import reported
 from benchmarks.convert.environments import megabytes, versions
 from benchmarks.convert.goals import DEFINITIONS, goals, stopped_by
 from benchmarks.convert.picture import draw
@@ -40,11 +41,7 @@ WORK: Final = ROOT / "build" / "bench-convert"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure; status 1 if a goal is missed, 2 for a bad argument or a missing requirement."""
     options = _parser().parse_args(arguments)
-    try:
-        return _run(options)
-    except TwinlensError as error:
-        sys.stderr.write(f"error [{error.code}]: {error.detail}\n")
-        return 2
+    return reported(lambda: _run(options))
 
 
 def _parser() -> argparse.ArgumentParser:

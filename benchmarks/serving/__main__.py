@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from benchmarks.arguments import reported
 from benchmarks.process import FAILED
 from benchmarks.results import commit, outcome, result, write_result
 from benchmarks.serving import ceiling, gpu, photos, wrk
@@ -23,18 +24,13 @@ from loadtest.peers.catalogue import prepare
 from loadtest.processes import require_proc
 from training.progress import bar, say
 from twinlens.classifier import Classifier
-from twinlens.errors import TwinlensError
 from twinlens.settings import Settings
 from twinlens.store import write_atomically
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure; status 1 if a goal is missed, 2 if something is not as it must be."""
-    try:
-        return _run(parse(arguments))
-    except TwinlensError as error:
-        sys.stderr.write(f"error [{error.code}]: {error.detail}\n")
-        return 2
+    return reported(lambda: _run(parse(arguments)))
 
 
 def _run(options: Options) -> int:

@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.container.__main__ import main
+from benchmarks.arguments import make_command
+from benchmarks.container.__main__ import _parser, main
 from benchmarks.container.choice import choose
 from twinlens.errors import TwinlensError
 
@@ -57,3 +58,11 @@ def test_the_command_says_so_and_ends_with_2(path: Path, capsys: pytest.CaptureF
     assert "missing_requirement" in capsys.readouterr().err
     assert main(["--engine", "podman"]) == 2
     assert "podman is not installed" in capsys.readouterr().err
+
+
+def test_the_result_names_the_command_that_was_given() -> None:
+    given = _parser().parse_args(["--base", "mine", "--rounds", "3", "--engine", "buildah", "--tag", "x", "--out", "y"])
+    assert make_command("container", _parser(), given, ("tag", "out"), "base") == (
+        'make container BASE=mine ARGS="--engine buildah --rounds 3"'
+    )
+    assert make_command("container", _parser(), _parser().parse_args([]), ("tag", "out"), "base") == "make container"
