@@ -79,7 +79,10 @@ def tune(tuning: Tuning) -> Run:
     """
     bits = integer_bits(tuning.weights)
     if bits is None:
-        raise TwinlensError("invalid_arguments", f"--weights {tuning.weights} rounds too finely to tune for.")
+        raise TwinlensError(
+            "invalid_arguments",
+            f"--weights {tuning.weights} rounds too finely to need tuning. Export with it, or choose integers.",
+        )
     going_on = to_resume(tuning.out, _as_recorded(tuning), tuning.resume, _FREE)
     device = devices.choose(going_on.device if going_on else tuning.device)
     # Sums depend on how many threads add them.
@@ -134,7 +137,8 @@ def tune(tuning: Tuning) -> Run:
 
     before, answers = measure(source.network)
     last = tuning.out / checkpoint.LAST
-    if going_on and last.is_file():
+    resuming = going_on is not None and last.is_file()
+    if resuming:
         record = learner.restore(checkpoint.load(last))
         say(f"Going on after epoch {len(record.epochs)}.")
     else:
@@ -144,8 +148,9 @@ def tune(tuning: Tuning) -> Run:
             f", {(answers != answers_at_first).sum()} of {len(answers)} answers changed"
         )
         record = _new_record(tuning, source, data, device, before["top1"], at_first["top1"])
-        save_splits(tuning.out, data.paths())
     save(tuning.out, record)
+    if not resuming:
+        save_splits(tuning.out, data.paths())
 
     # Epochs: learn, round, validate what was rounded, keep the best, and leave everything needed to go on.
     while record.finished is None:

@@ -121,14 +121,10 @@ def test_what_is_kept_is_what_was_validated(tuned: tuple[Tuning, Run]) -> None:
     assert measure(begun.out, "validation").result["top1"] == run.best.validation_top1
 
 
-def test_an_export_writes_the_very_weights_that_were_tuned(
-    tuned: tuple[Tuning, Run], version: ModelVersion, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_export_writes_the_very_weights_that_were_tuned(tuned: tuple[Tuning, Run], version: ModelVersion) -> None:
     run = tuned[0].out
     assert same_bits(folded(run, WEIGHTS), folded(run, "float32"))
-    rules = version.contract
-    size = (rules.crop.height, rules.crop.width)
-    written = deploy(open_network(version), size, rules.normalize, "float32").network.state_dict()
+    written = deploy(open_network(version), (EDGE, EDGE), NORMALIZE, "float32").network.state_dict()
     assert same_bits(written, folded(run, "float32"))
     assert "- Tuned for int4-channel" in (version.path / "MODEL_CARD.md").read_text(encoding="utf-8")
 
@@ -228,6 +224,6 @@ def test_what_cannot_be_tuned_is_refused_before_anything_is_written(source: Path
 
 
 def test_a_rate_that_is_too_high_is_said_so(tuned: tuple[Tuning, Run], tmp_path: Path) -> None:
-    with pytest.raises(TwinlensError, match="--lr") as refused:
+    with pytest.raises(TwinlensError, match=r"The loss became .* with a lower --lr") as refused:
         tune(replace(tuned[0], out=tmp_path / "run", lr=1e30))
-    assert refused.value.code in ("invalid_arguments", "unsupported_operation")
+    assert refused.value.code == "invalid_arguments"
