@@ -11,10 +11,10 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
-from training import export, measure, soup, train
+from training import export, measure, soup, train, tune
 from twinlens.errors import TwinlensError
 
-COMMANDS: Final = (train, soup, measure, export)
+COMMANDS: Final = (train, soup, tune, measure, export)
 
 
 def parser() -> argparse.ArgumentParser:

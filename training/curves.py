@@ -23,11 +23,14 @@ def draw(record: Run, path: Path) -> None:
     numbers = [epoch.epoch for epoch in record.epochs]
     figure = Figure(figsize=(12, 3.6), layout="constrained")
     loss, accuracy, rate = figure.subplots(1, 3)
-    loss.plot(numbers, [epoch.train_loss for epoch in record.epochs], label="train (augmented, label smoothing)")
-    loss.plot(numbers, [epoch.validation_loss for epoch in record.epochs], label="validation (averaged weights)")
+    learned, kept = "augmented, label smoothing", "averaged weights"
+    if record.tuned:
+        learned, kept = "augmented, divergence from the answers before", f"weights in {record.tuned.weights}"
+    loss.plot(numbers, [epoch.train_loss for epoch in record.epochs], label=f"train ({learned})")
+    loss.plot(numbers, [epoch.validation_loss for epoch in record.epochs], label=f"validation ({kept})")
     loss.set_title("Loss")
     accuracy.plot(numbers, [epoch.train_top1 for epoch in record.epochs], label="train (augmented)")
-    accuracy.plot(numbers, [epoch.validation_top1 for epoch in record.epochs], label="validation (averaged weights)")
+    accuracy.plot(numbers, [epoch.validation_top1 for epoch in record.epochs], label=f"validation ({kept})")
     if best := record.best:
         accuracy.axvline(best.epoch, color="grey", linestyle=":", label=f"best: {best.validation_top1:.4f}")
     accuracy.set_title("Top-1 accuracy")

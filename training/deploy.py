@@ -40,9 +40,12 @@ class Deployed(nn.Module):
 
     def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Normalise and run the network."""
-        pixels = (image.to(torch.float32) * self.scale + self.offset).permute(0, 3, 1, 2)
-        logits, embedding, features = self.network(pixels)
+        logits, embedding, features = self.network(self.normalised(image))
         return logits, embedding, features
+
+    def normalised(self, image: torch.Tensor) -> torch.Tensor:
+        """What the network itself takes: float32 (N, 3, height, width)."""
+        return (image.to(torch.float32) * self.scale + self.offset).permute(0, 3, 1, 2)
 
 
 def deploy(network: nn.Module, size: tuple[int, int], normalize: Normalize, weights: str = "float16") -> Deployed:
@@ -58,7 +61,7 @@ def deploy(network: nn.Module, size: tuple[int, int], normalize: Normalize, weig
     integer_bits(weights)  # an unknown word is refused before the work
     network = copy.deepcopy(network).eval()
     scale, offset = _input_scale(network, normalize)
-    traced = _without_no_ops(fx.symbolic_trace(network))
+    traced = trace(network)
     # Folding in float64 keeps the folded weights within one float32 rounding of the trained network's.
     folded = cast(fx.GraphModule, fuse(traced.double(), no_trace=True))
     # Shapes alone, of two images; nothing is computed.
@@ -91,8 +94,12 @@ def _input_scale(network: nn.Module, normalize: Normalize) -> tuple[torch.Tensor
     return scale, offset
 
 
-def _without_no_ops(graph: fx.GraphModule) -> fx.GraphModule:
-    """Remove what does nothing in evaluation, so that neighbours that can be folded meet."""
+def trace(network: nn.Module) -> fx.GraphModule:
+    """A network as a graph, without what does nothing in evaluation, so that neighbours that can be folded meet.
+
+    :param network: in evaluation mode.
+    """
+    graph = fx.symbolic_trace(network)
     for node in list(graph.graph.nodes):
         idle = isinstance(module_of(graph, node), nn.Dropout | nn.Identity)
         if idle or getattr(node.target, "__name__", "") in ("stochastic_depth", "dropout"):

@@ -143,6 +143,11 @@ def export(
         ``already_exists``, ``unsupported_operation``, ``export_mismatch``.
     """
     record = load(run)
+    if record.tuned is not None and record.tuned.weights != weights:
+        say(
+            f"Note: {run} was tuned for {record.tuned.weights}, and its weights have no finer numbers than that. With "
+            f"--weights {weights} it is another model; export what it was tuned from if that is what you want."
+        )
     name = out.resolve().name
     if name.startswith(".") or not name.isprintable():
         raise TwinlensError(

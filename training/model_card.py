@@ -7,6 +7,7 @@ the photos come from, their licence) is a Markdown file of theirs, set in as it 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -18,6 +19,10 @@ from twinlens.metrics import BINS, wilson
 
 MEASUREMENTS_HEADING: Final = "## Measurements on test"
 _WORST_SHOWN: Final = 5
+_INITIAL: Final = "- Initial weights:"
+_TAUGHT: Final = "- Taught,"
+_TRAINING: Final = "- Training:"
+_TUNING: Final = "- Tuned"
 
 
 def render(
@@ -42,9 +47,7 @@ def render(
         f"{', '.join(contract.label_names)}.",
         f"- Trained on {counts['train']} photos, chosen on {counts['validation']}, tested on {counts['test']}; "
         f"digest of the data `{contract.dataset.digest}`.",
-        f"- Initial weights: {_initial(run)}.",
-        *_taught(run),
-        f"- Training: {_trained(run)}, torch {run.versions['torch']}, torchvision {run.versions['torchvision']}.",
+        *origin(run),
         f"- Input: {contract.crop.width} x {contract.crop.height} pixels, the centre of the photo with its shorter "
         f"edge at {contract.resize.shorter_edge}{_squeezed(contract)}.",
         f"- Weights: {_encodings(contract)}; temperature {contract.temperature:g}.",
@@ -72,6 +75,33 @@ def render(
         "",
     ]
     return "\n".join(lines)
+
+
+def origin(run: Run) -> list[str]:
+    """What a run's weights came from, as lines of a card."""
+    made = f"{_trained(run)}, torch {run.versions['torch']}, torchvision {run.versions['torchvision']}."
+    if run.tuned is None:
+        return [f"{_INITIAL} {_initial(run)}.", *_taught(run), f"{_TRAINING} {made}"]
+    tuned = run.tuned
+    return [
+        *tuned.origin,
+        f"{_TUNING} for {tuned.weights}, so that rounding changes few answers: {tuned.source} (sha256 "
+        f"`{tuned.sha256}`) learned, rounded, to answer as it did before: {made}",
+    ]
+
+
+def origin_in(card: Path) -> list[str]:
+    """The lines that :func:`origin` gave for a card that was written.
+
+    :param card: the ``MODEL_CARD.md``; it may be missing, and anybody may have changed it.
+    :return: a line that says so where it holds none of them.
+    """
+    try:
+        lines = card.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        lines = []
+    found = [line for line in lines if line.startswith((_INITIAL, _TAUGHT, _TRAINING, _TUNING))]
+    return found or [f"{_TRAINING} unknown: the card of the version that it was before says nothing of it."]
 
 
 def most_confused(
@@ -149,7 +179,7 @@ def _taught(run: Run) -> list[str]:
     if not run.teachers:
         return []
     teachers = ", ".join(f"{taught.arch} (sha256 of its weights `{taught.sha256}`)" for taught in run.teachers)
-    return [f"- Taught, beside the labels, by the mean answer of other networks trained before it: {teachers}."]
+    return [f"{_TAUGHT} beside the labels, by the mean answer of other networks trained before it: {teachers}."]
 
 
 def _encodings(contract: Contract) -> str:

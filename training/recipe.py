@@ -29,10 +29,11 @@ from training import device as devices
 from training.arguments import Arguments
 from training.curves import CURVES, draw
 from training.data import VALIDATION, DataSet
-from training.distributed import ALONE, Group, PartSampler
+from training.distributed import ALONE, Group
 from training.evaluate import evaluate_logits, predictor, run_photos
 from training.learner import Learner, start
-from training.photos import Augmented, Photos, derive_seed, open_reduced, served
+from training.loading import load_epoch, say_held
+from training.photos import Photos, derive_seed, open_reduced, served
 from training.progress import bar, say
 from training.rules import IMAGENET_MEAN, IMAGENET_STD, preprocessing
 from training.run import Epoch, Run, git_commit, save, save_splits, to_resume, versions
@@ -76,12 +77,7 @@ def train(arguments: Arguments, group: Group = ALONE) -> Run:
         )
     rules = preprocessing(record)
     validation = Photos(data.splits[VALIDATION], served(rules), budget // 4, "Decoding (validation)")
-    held = photos.held
-    if held < len(photos):
-        say(
-            f"{held} of {len(photos)} photos to learn from fit --memory-mib {arguments.memory_mib}; the others "
-            "are decoded anew in every epoch, which takes longer."
-        )
+    say_held(photos, arguments.memory_mib)
 
     # The network, and what teaches it.
     teachers = open_teachers(arguments.teacher, data, device)
@@ -90,7 +86,7 @@ def train(arguments: Arguments, group: Group = ALONE) -> Run:
             "invalid_arguments", f"The --teacher of {arguments.out} has changed since. Give another --out."
         )
     batch_size = min(arguments.batch_size, len(photos))
-    part = group.part(batch_size)
+    group.part(batch_size)  # refused before the network is made
     last = arguments.out / checkpoint.LAST
     resuming = going_on is not None and last.is_file()
     init = networks.NONE if resuming else arguments.init
@@ -118,16 +114,8 @@ def train(arguments: Arguments, group: Group = ALONE) -> Run:
     while record.finished is None:
         number = len(record.epochs) + 1
         _reseed(arguments.seed, number, group.rank)
-        workers = devices.workers(arguments.workers, device, held == len(photos))
         augment = _augmentation(arguments.size_in(number), arguments.crop_area)
-        loader = DataLoader(
-            Augmented(photos, augment, arguments.seed, number),
-            part,
-            sampler=PartSampler(photos, batch_size, derive_seed(arguments.seed, number), group),
-            num_workers=workers,
-            multiprocessing_context="fork" if workers else None,
-            pin_memory=device.type == "cuda",
-        )
+        loader = load_epoch(photos, augment, arguments.seed, number, batch_size, device, arguments.workers, group)
         learned = _learn(learner, learning, teachers, loader, record, device, arguments, group)
         started = time.monotonic()
         average = predictor(learner.average.module, rules.normalize, device)

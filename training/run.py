@@ -85,6 +85,25 @@ class Ingredient(BaseModel):
     """Whether its weights are in the average."""
 
 
+class Tuned(BaseModel):
+    """How a network was tuned for integer weights (:mod:`training.tuning`)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    weights: str
+    """What it was tuned for, one of :data:`training.rounding.WEIGHTS`. The run's weights are rounded to it."""
+    source: str
+    """The run or the version that it was before."""
+    sha256: Sha256
+    """Of the source's ``best.pt``, or of its contract."""
+    origin: list[str]
+    """Lines of the model card that say what the source came from."""
+    float_top1: float
+    """On validation, of the source's own weights, from which the tuning learned."""
+    rounded_top1: float
+    """On validation, of the source's weights rounded without tuning."""
+
+
 class Run(BaseModel):
     """Everything that is recorded of a run."""
 
@@ -132,6 +151,8 @@ class Run(BaseModel):
     epochs: list[Epoch] = []
     soup: list[Ingredient] = []
     """What was averaged, where the weights are an average of other runs'; there are no epochs then."""
+    tuned: Tuned | None = None
+    """What the weights were tuned for, and from what; the epochs are those of the tuning then."""
     finished: str | None = None
     """Why the training ended; ``null`` while it has not."""
 

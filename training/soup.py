@@ -134,6 +134,12 @@ def _said(found: dict[str, Any]) -> str:
 def _check(run: Path, record: Run, first_run: Path, first: Run) -> None:
     if record.finished is None:
         raise TwinlensError("invalid_arguments", f"{run} is not finished. Go on with it: train … --resume.")
+    if record.tuned is not None:
+        raise TwinlensError(
+            "invalid_arguments",
+            f"{run} is tuned for {record.tuned.weights}, and a mean of rounded weights is not rounded. Make the soup "
+            "first, and tune it.",
+        )
     if record.init_sha256 is None:
         raise TwinlensError(
             "invalid_arguments",

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from training import checkpoint, networks
 from training.data import DataSet, Sample, open_dataset, reopen
 from training.evaluate import Predict, predictor
+from training.files import Read
 from training.rules import preprocessing
 from training.run import RUN, Run, load
 from twinlens.contract import Rules
@@ -124,19 +125,20 @@ def open_target(path: Path) -> Target:
     )
 
 
-def open_photos(target: Target, data: Path | None, other_data: bool, seed: int) -> DataSet:
+def open_photos(target: Target, data: Path | None, other_data: bool, seed: int, read: Read | None = None) -> DataSet:
     """The photos to measure a target on, with the labels in the target's order.
 
     :param data: folder of photos; may be left out for a run.
     :param other_data: accept photos that it was not trained on.
     :param seed: of the split, where ``data`` has none of its own.
+    :param read: decodes a file where all of them have to be read, to keep what it shows.
     :raises TwinlensError: ``invalid_data`` or ``invalid_arguments``.
     """
     if target.run is not None and not other_data:
         return reopen(target.path, target.run, data)
     if data is None:
-        raise TwinlensError("invalid_arguments", f"Give the folder of photos to measure {target.path} on: --data DATA.")
-    photos = open_dataset(data, seed)
+        raise TwinlensError("invalid_arguments", f"Give the folder of photos that {target.path} is for: --data DATA.")
+    photos = open_dataset(data, seed, read)
     if not other_data and photos.digest != target.data_digest:
         raise TwinlensError(
             "invalid_data",

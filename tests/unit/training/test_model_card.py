@@ -1,3 +1,4 @@
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -7,8 +8,8 @@ from tests import models
 from tests.unit.training.pictures import LABELS
 from tests.unit.training.test_run import epoch, record
 from training.evaluate import evaluate_logits
-from training.model_card import most_confused, render
-from training.run import Taught
+from training.model_card import most_confused, origin, origin_in, render
+from training.run import Taught, Tuned
 from twinlens.contract import Contract
 from twinlens.store import open_current
 
@@ -99,3 +100,30 @@ def test_the_card_names_what_taught(contract: Contract) -> None:
     assert "Taught" not in card(contract)
     taught = card(contract, teachers=[Taught(arch="resnet50", sha256="12" * 32)])
     assert f"other networks trained before it: resnet50 (sha256 of its weights `{'12' * 32}`)." in taught
+
+
+def test_the_card_of_a_tuned_run_says_what_it_was_before(contract: Contract, tmp_path: Path) -> None:
+    teachers = [Taught(arch="resnet18", sha256="ef" * 32)]
+    before = record(epochs=[epoch(1, 0.5, 1.0)], teachers=teachers)
+    (tmp_path / "MODEL_CARD.md").write_text(card(contract, teachers=teachers), encoding="utf-8")
+    assert origin_in(tmp_path / "MODEL_CARD.md") == origin(before)
+    assert len(origin(before)) == 3
+    tuned = Tuned(
+        weights="int4-channel",
+        source="version 1 of colours",
+        sha256="ab" * 32,
+        origin=origin(before),
+        float_top1=0.9,
+        rounded_top1=0.8,
+    )
+    lines = card(contract, tuned=tuned, seed=7).splitlines()
+    start = lines.index(origin(before)[0])
+    assert lines[start : start + 3] == origin(before)
+    assert lines[start + 3].startswith("- Tuned for int4-channel, so that rounding changes few answers: version 1 of")
+    assert "ab" * 32 in lines[start + 3]
+    assert "1 epochs, the best was 1, seed 7" in lines[start + 3]
+
+
+def test_a_card_that_says_nothing_of_its_training_is_said_so(tmp_path: Path) -> None:
+    (line,) = origin_in(tmp_path / "missing.md")
+    assert line.startswith("- Training: unknown")

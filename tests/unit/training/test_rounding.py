@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from training.integers import integer_limit, integers
-from training.rounding import WEIGHTS, integer_bits, quantise, round_weights
+from training.rounding import WEIGHTS, best_scales, integer_bits, quantise, round_weights, straight_through
 from twinlens.errors import TwinlensError
 
 GENERATOR = torch.Generator().manual_seed(7)
@@ -53,6 +53,26 @@ def test_clipping_is_found_where_one_weight_is_far_out() -> None:
 def test_rounding_again_changes_nothing() -> None:
     once = quantise(KERNELS["convolution"], 6)
     assert torch.equal(quantise(once, 6), once)
+
+
+@pytest.mark.parametrize("bits", [8, 4])
+@pytest.mark.parametrize("kind", KERNELS)
+def test_what_is_learned_through_is_what_is_exported(kind: str, bits: int) -> None:
+    weight = KERNELS[kind].clone()
+    weight[1] = 0
+    scales = best_scales(weight, bits)
+    assert scales.shape == (len(weight), *[1] * (weight.dim() - 1))
+    seen = straight_through(weight, scales, bits).numpy()
+    np.testing.assert_array_equal(bits_of(seen), bits_of(quantise(weight, bits).numpy()))
+
+
+def test_the_gradient_passes_through_the_rounding_but_not_where_it_clips() -> None:
+    weight = torch.tensor([[0.2, -0.9, 3.4, -3.6, 9.0]], requires_grad=True)
+    seen = straight_through(weight, torch.ones(1, 1), 3)
+    assert seen.tolist() == [[0, -1, 3, -3, 3]]
+    (seen * torch.tensor([1.0, 2.0, 3.0, 4.0, 5.0])).sum().backward()
+    assert weight.grad is not None
+    assert weight.grad.tolist() == [[1, 2, 3, 0, 0]]
 
 
 def test_channels_of_nothing_or_next_to_nothing_become_zero() -> None:

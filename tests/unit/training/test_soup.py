@@ -12,7 +12,7 @@ from training.cli import main
 from training.export import export
 from training.measure import measure
 from training.recipe import train
-from training.run import load, save
+from training.run import Tuned, load, save
 from training.soup import average, soup
 from twinlens.errors import TwinlensError
 
@@ -105,6 +105,15 @@ def test_a_run_that_has_not_finished_is_refused(begin: Begin, tmp_path: Path, ru
     save(unfinished, load(unfinished).model_copy(update={"finished": None}))
     with pytest.raises(TwinlensError, match="not finished"):
         soup([runs[0], unfinished], tmp_path / "soup")
+
+
+def test_a_tuned_run_is_refused(begin: Begin, tmp_path: Path, runs: list[Path]) -> None:
+    made = begin("tuned", seed=6)
+    tuned = Tuned(weights="int4-channel", source="a", sha256="ab" * 32, origin=[], float_top1=1.0, rounded_top1=1.0)
+    save(made, load(made).model_copy(update={"tuned": tuned}))
+    with pytest.raises(TwinlensError, match="Make the soup first, and tune it") as refused:
+        soup([runs[0], made], tmp_path / "soup")
+    assert refused.value.code == "invalid_arguments"
 
 
 def test_the_command_says_what_it_kept_and_never_overwrites(

@@ -1,0 +1,90 @@
+"""The command ``python -m training tune``: a finished network, tuned for integer weights."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from training.progress import say
+from training.rounding import WEIGHTS, integer_bits
+from training.run import RUN
+from training.train import number, whole
+from training.tuning import Tuning, tune
+from twinlens.errors import TwinlensError
+
+
+def add_parser(commands: Any) -> None:
+    """Declare the command.
+
+    :param commands: what :meth:`argparse.ArgumentParser.add_subparsers` gave.
+    """
+    parser = commands.add_parser(
+        "tune",
+        help="tune a finished run or a published model for weights of few bits",
+        description="Tune a finished run or a published model for integer weights: rounded, it learns to answer as it "
+        "did before. What comes of it is a run: evaluate it, and export it with the same --weights.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    default = {field.name: field.default for field in fields(Tuning)}
+    add = parser.add_argument
+    add("source", type=Path, metavar="SOURCE", help="folder of a finished run, of a model, or of one of its versions")
+    add("--out", type=Path, required=True, default=argparse.SUPPRESS, help="folder of the new run, made anew")
+    add(
+        "--weights",
+        choices=[weights for weights in WEIGHTS if integer_bits(weights)],
+        required=True,
+        default=argparse.SUPPRESS,
+        help="what an export will round the weights to",
+    )
+    add(
+        "--data",
+        type=Path,
+        default=argparse.SUPPRESS,
+        help="folder of the photos that SOURCE was trained on (for a run by default where it read them)",
+    )
+    add("--epochs", type=whole(1), default=default["epochs"], help="epochs, all of which are done")
+    add("--lr", type=number(0, 1), default=default["lr"], help="learning rate at first; it falls to 0 as a cosine does")
+    add("--batch-size", type=whole(2), default=default["batch_size"], help="photos in a step")
+    add(
+        "--train-size",
+        type=whole(8),
+        default=argparse.SUPPRESS,
+        help="edge of the crops to learn from, in pixels (default: the served size)",
+    )
+    add("--crop-area", type=number(0.01, 1), default=default["crop_area"], help="smallest part of a photo in a crop")
+    add(
+        "--seed",
+        type=whole(0),
+        default=default["seed"],
+        help="of the order, the crops and, for a published model, the split where DATA has none of its own",
+    )
+    add("--device", choices=["auto", "cpu", "cuda"], default=default["device"], help="where the network runs")
+    add(
+        "--workers",
+        type=whole(0),
+        default=argparse.SUPPRESS,
+        help="processes that augment (default: one; with a GPU or too little memory as many as there are cores)",
+    )
+    add("--memory-mib", type=whole(0), default=default["memory_mib"], help="most memory for decoded photos, in MiB")
+    add("--resume", action="store_true", help="go on where the run in --out stopped")
+    parser.set_defaults(func=run)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Tune, and say where the result is.
+
+    :raises TwinlensError: ``invalid_arguments`` for an ``--out`` among the photos, and what
+        :func:`training.tuning.tune` raises.
+    """
+    given = {field.name: getattr(options, field.name) for field in fields(Tuning) if hasattr(options, field.name)}
+    tuning = Tuning(**given)
+    if tuning.data is not None and tuning.out.resolve().is_relative_to(tuning.data.resolve()):
+        raise TwinlensError(
+            "invalid_arguments",
+            f"--out {tuning.out} lies in the folder of photos, {tuning.data}, where it would be taken for a label as "
+            "soon as the photos are read again. Give a folder elsewhere.",
+        )
+    tune(tuning)
+    say(f"{tuning.out / RUN}")
