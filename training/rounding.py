@@ -104,7 +104,8 @@ def straight_through(weight: torch.Tensor, scales: torch.Tensor, bits: int) -> t
     rounded = _on_grid(weight.detach(), scales, limit)
     inside = weight.detach().abs() <= scales * (limit + 0.5)
     # Adding weight and difference up again would lose the last bits, and with them the integers.
-    return _PassedOn.apply(weight, rounded, inside)
+    passed: torch.Tensor = _PassedOn.apply(weight, rounded, inside)
+    return passed
 
 
 class _PassedOn(torch.autograd.Function):
@@ -117,8 +118,9 @@ class _PassedOn(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None, None]:
-        (inside,) = ctx.saved_tensors
-        return gradients[0] * inside, None, None
+        inside: torch.Tensor = ctx.saved_tensors[0]
+        passed: torch.Tensor = gradients[0] * inside
+        return passed, None, None
 
 
 def _chunks(weight: torch.Tensor) -> tuple[torch.Tensor, ...]:

@@ -15,9 +15,9 @@ from training import checkpoint, networks
 from training.data import DataSet, Sample, open_dataset, reopen
 from training.evaluate import Predict, predictor
 from training.files import Read
-from training.rules import preprocessing
+from training.rules import Preprocessing, preprocessing
 from training.run import RUN, Run, load
-from twinlens.contract import Rules
+from twinlens.contract import Contract
 from twinlens.errors import TwinlensError
 from twinlens.inference import Network
 from twinlens.store import CONTRACT, CURRENT, ModelVersion, open_model
@@ -33,7 +33,7 @@ class Target:
     """SHA-256 of the run's ``best.pt``, or of the model's contract."""
     labels: Sequence[str]
     data_digest: str
-    rules: Rules
+    rules: Contract | Preprocessing
     predict: Predict
     subject: Run | ModelVersion
 

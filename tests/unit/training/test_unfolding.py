@@ -14,7 +14,8 @@ State = dict[str, torch.Tensor]
 
 def folded(network: nn.Module, weights: str) -> State:
     state: State = deploy(network, SIZE, NORMALIZE, weights).network.state_dict()
-    return state
+    # How many batches a norm has seen is of no use to a graph, and is not in it.
+    return {name: value for name, value in state.items() if not name.endswith("num_batches_tracked")}
 
 
 def same_bits(one: State, two: State) -> bool:
