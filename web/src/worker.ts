@@ -45,7 +45,18 @@ async function start(folder: string): Promise<Engine> {
   const { name, version } = contract.model;
   scope.postMessage({
     kind: 'ready',
-    ready: { model: { name, version }, labels: contract.labels, backend, canvas },
+    ready: {
+      model: { name, version },
+      labels: contract.labels,
+      digest: model.digest,
+      notSure: contract.not_sure.threshold,
+      embeddingSize: 0,
+      maps: false,
+      backend,
+      backends: [{ name: 'wasm', state: 'in-use', milliseconds: null, reason: null, threads: 1 }],
+      canvas,
+      files: contract.files,
+    },
   });
   return { model, straight, canvas };
 }
@@ -53,15 +64,30 @@ async function start(folder: string): Promise<Engine> {
 async function classify(file: Blob, { model, straight, canvas }: Engine): Promise<Answer> {
   if (canvas === 'perturbed') throw new FailureError({ code: 'perturbed_pixels' });
   const { contract } = model;
+  const began = performance.now();
   const photo = await decode(file, contract, straight);
   try {
     const { width, height } = photo.pixels;
     const box = cropBox(width, height, contract);
     const input = resample(photo.pixels, box, contract.crop.width, contract.crop.height);
+    const decoded = performance.now();
     const scores = await model.scores(input);
+    const ended = performance.now();
     const inputSha256 = await sha256(input);
     const thumbnail = photo.thumbnail(THUMBNAIL_EDGE);
-    return { scores, inputSha256, format: photo.format, width, height, thumbnail };
+    const [left, top, right, bottom] = box;
+    return {
+      scores,
+      embedding: new Float32Array(),
+      maps: null,
+      inputSha256,
+      format: photo.format,
+      width,
+      height,
+      box: { left, top, right, bottom },
+      thumbnail,
+      milliseconds: { decode: decoded - began, inference: ended - decoded },
+    };
   } finally {
     photo.close();
   }
