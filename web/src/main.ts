@@ -94,7 +94,7 @@ function add(found: readonly Found[]): void {
   if (found.length === 0) return;
   const photos = album.add(found);
   document.body.classList.add('has-results');
-  say(() => '');
+  write(() => '');
   if (view.ready) show({ state: 'busy' });
   else render();
   void gallery.add(photos);
@@ -126,6 +126,7 @@ function render(): void {
   clear.hidden = album.total === 0;
   if (leaving) (goOn.hidden ? clear : goOn).focus(); // the button that had the focus is gone
   progress.hidden = state !== 'loading' && state !== 'busy';
+  renderNotice();
   if (current.state === 'loading') {
     const { loaded, total } = current;
     progress.max = Math.max(total, 1);
@@ -142,7 +143,6 @@ function render(): void {
   else if (album.stopped > 0) status.textContent = texts.stoppedAt(album.done, album.total);
   else status.textContent = album.total > 0 ? texts.finished(album.done, album.failed) : texts.ready;
   if (state !== 'busy') announceStatus(status.textContent);
-  renderNotice();
   if (state !== 'busy') renderTools();
   else renderToolsSoon();
 }
@@ -179,11 +179,16 @@ function announceStatus(words: string): void {
   announcer.textContent = words;
 }
 
-/** Write a note for all to see. */
-function say(words: (texts: Texts) => string): void {
+/** Write a note below the status. */
+function write(words: (texts: Texts) => string): void {
   noted = words;
   note.textContent = words(TEXTS[view.language]);
   note.hidden = note.textContent === '';
+}
+
+/** Write a note, and read it out. */
+function say(words: (texts: Texts) => string): void {
+  write(words);
   if (!note.hidden) announcer.textContent = note.textContent;
 }
 
@@ -207,7 +212,7 @@ function speak(language: Language): void {
   }
   document.title = `Twinlens · ${words.title}`;
   look({ language });
-  say(noted);
+  write(noted);
   camera.speak(language);
   samples.speak(language);
   settings.speak(language);
@@ -250,7 +255,7 @@ const tools = new Tools({
 
 const intake = listen({
   onPhotos: add,
-  onGathering: (count) => say((texts) => texts.gathering(count)),
+  onGathering: (count) => write((texts) => texts.gathering(count)), // not read out: it changes with every file
   onFolder({ found, leftOut }) {
     add(found);
     say((texts) => (found.length === 0 ? texts.emptyFolder : leftOut > 0 ? texts.leftOut(leftOut) : ''));
@@ -296,7 +301,7 @@ clear.addEventListener('click', () => {
   album.clear();
   gallery.clear();
   document.body.classList.remove('has-results');
-  say(() => '');
+  write(() => '');
   if (current.state === 'busy') current = { state: 'ready' };
   render();
   byId('file', HTMLInputElement).focus();
