@@ -5,6 +5,7 @@ import './style.css';
 import { Bridge } from './bridge.ts';
 import { Camera } from './camera.ts';
 import { Card } from './card.ts';
+import { askedBackend } from './choice.ts';
 import { failureOf } from './failure.ts';
 import type { Ready } from './protocol.ts';
 import { Queue } from './queue.ts';
@@ -44,20 +45,23 @@ const bridge = new Bridge(
   new Worker(new URL('./worker.ts', import.meta.url), { type: 'module', name: 'twinlens' }),
   new URL('model/', document.baseURI).href,
   (loaded, total) => show({ state: 'loading', loaded, total }),
+  askedBackend(location.search),
 );
 
 const queue = new Queue<Card>(async (card, signal) => {
   try {
     card.begin(language);
     const answer = await bridge.classify(card.file, signal);
-    card.succeed(answer, (await bridge.ready).labels, language);
+    document.body.dataset.tensors = String(answer.tensors);
+    card.succeed(answer, (await bridge.answering).labels, language);
   } catch (error) {
     if (signal.aborted) return;
     card.fail(failureOf(error), language);
     failed++;
   }
   done++;
-  if (current.state !== 'failed') show({ state: done < cards.length ? 'busy' : 'ready' });
+  // Until it is ready the page is still fetching what it may need later.
+  if (ready) show({ state: done < cards.length ? 'busy' : 'ready' });
 }, IN_PROGRESS);
 
 function add(files: Iterable<File>): void {
