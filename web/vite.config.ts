@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import type { Plugin } from 'vite';
 import { defineConfig } from 'vitest/config';
 import manifest from './package.json' with { type: 'json' };
+import { trimmedTfjs } from './vite.tfjs.ts';
 
 /** What the page may do, wherever it is hosted; the server sends it as a header, with what a page cannot say itself. */
 const CONTENT_SECURITY_POLICY = [
@@ -73,7 +74,7 @@ export default defineConfig({
     chunkSizeWarningLimit: 600,
     rolldownOptions: { output },
   },
-  worker: { format: 'es', plugins: () => [noForeignAddresses()], rolldownOptions: { output } },
+  worker: { format: 'es', plugins: () => [trimmedTfjs(), noForeignAddresses()], rolldownOptions: { output } },
   // The largest golden photo takes seconds where other work shares the machine.
   test: { include: ['tests/**/*.test.ts'], testTimeout: 60_000 },
 });

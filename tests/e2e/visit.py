@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,15 +43,24 @@ class Visit:
 
 @contextmanager
 def visit(
-    browser: Browser, dist: Path, model: Path, *, query: str = "", quiet: bool = True, host: str = "", **context: Any
+    browser: Browser,
+    dist: Path,
+    model: Path,
+    *,
+    query: str = "",
+    quiet: bool = True,
+    host: str = "",
+    headers: Mapping[str, str] | None = None,
+    **context: Any,
 ) -> Iterator[Visit]:
     """Open the page, served from :data:`SUB_PATH` of a plain file host.
 
     :param quiet: whether a complaint of the browser fails the test.
     :param host: a host name to open it under, instead of the loopback address.
+    :param headers: what the host adds to every answer.
     :param context: options of the browser context.
     """
-    with StaticServer({SUB_PATH: dist, f"{SUB_PATH}model/": model}) as server:
+    with StaticServer({SUB_PATH: dist, f"{SUB_PATH}model/": model}, headers) as server:
         opened = browser.new_context(**({"locale": "en-GB"} | context))
         try:
             page = opened.new_page()

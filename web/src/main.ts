@@ -7,12 +7,13 @@ import { tally } from './arrange.ts';
 import { Bridge } from './bridge.ts';
 import { Camera, cameraProblem, type CameraProblem } from './camera.ts';
 import type { View } from './card.ts';
+import { askedBackend } from './choice.ts';
 import { byId } from './dom.ts';
 import { failureOf } from './failure.ts';
 import { Gallery } from './gallery.ts';
 import { listen } from './intake.ts';
 import { mountPanels, type Panel } from './panels.ts';
-import type { Answer } from './protocol.ts';
+import type { Answer, BackendName, BackendStanding } from './protocol.ts';
 import { Queue } from './queue.ts';
 import { recall, remember } from './remember.ts';
 import { toCsv, toJson, toText } from './report.ts';
@@ -53,6 +54,8 @@ let view: View = {
 };
 let current: Status = { state: 'loading', loaded: 0, total: 0 };
 let cameraFailed: CameraProblem | null = null;
+/** Whether nothing is left to be fetched; photos are answered before. */
+let complete = false;
 let panels: readonly Panel[] = [];
 /** What the note below the status says, in any language. */
 let noted: (texts: Texts) => string = () => '';
@@ -62,6 +65,7 @@ const bridge = new Bridge(
   new Worker(new URL('./worker.ts', import.meta.url), { type: 'module', name: 'twinlens' }),
   new URL('model/', document.baseURI).href,
   (loaded, total) => show({ state: 'loading', loaded, total }),
+  askedBackend(location.search),
 );
 const album = new Album();
 const gallery = new Gallery(byId('results', HTMLElement), album, view, canCopy() ? (photo) => copy([photo]) : null);
@@ -71,6 +75,7 @@ const queue = new Queue<Photo>(async (photo, signal) => {
     album.settle(photo, { kind: 'reading' });
     gallery.update(photo);
     const answer = await bridge.classify(photo.file, signal);
+    document.body.dataset.tensors = String(answer.tensors);
     album.answer(photo, answer);
     gallery.update(photo);
     tellPanels(photo, answer);
@@ -79,7 +84,8 @@ const queue = new Queue<Photo>(async (photo, signal) => {
     album.settle(photo, { kind: 'failure', failure: failureOf(error) });
     gallery.update(photo);
   }
-  if (current.state !== 'failed') show({ state: album.pending > 0 ? 'busy' : 'ready' });
+  if (complete) show({ state: album.pending > 0 ? 'busy' : 'ready' });
+  else render();
 }, IN_PROGRESS);
 
 /** Panels get to know each photo with its answer, and may have something to say on its card. */
@@ -95,7 +101,7 @@ function add(found: readonly Found[]): void {
   const photos = album.add(found);
   document.body.classList.add('has-results');
   write(() => '');
-  if (view.ready) show({ state: 'busy' });
+  if (complete) show({ state: 'busy' });
   else render();
   void gallery.add(photos);
   queue.add(photos);
@@ -126,25 +132,27 @@ function render(): void {
   clear.hidden = album.total === 0;
   if (leaving) (goOn.hidden ? clear : goOn).focus(); // the button that had the focus is gone
   progress.hidden = state !== 'loading' && state !== 'busy';
+  [progress.value, progress.max] =
+    current.state === 'loading' ? [current.loaded, Math.max(current.total, 1)] : [album.done, Math.max(album.total, 1)];
+  status.textContent = statusText(texts);
+  // A screen reader must not read out every byte or every photo.
+  if (state === 'loading') announceStatus(texts.starting);
+  else if (state !== 'busy') announceStatus(status.textContent);
   renderNotice();
+  if (state === 'ready' || state === 'failed') renderTools();
+  else renderToolsSoon();
+}
+
+function statusText(texts: Texts): string {
   if (current.state === 'loading') {
     const { loaded, total } = current;
-    progress.max = Math.max(total, 1);
-    progress.value = loaded;
     const [some, all] = [loaded, total].map((bytes) => megabytesText(bytes, view.language));
-    status.textContent = total === 0 ? texts.starting : texts.loading(some, all);
-    announceStatus(texts.starting); // a screen reader must not read every byte out
-    return;
+    return total === 0 ? texts.starting : texts.loading(some, all);
   }
-  progress.max = Math.max(album.total, 1);
-  progress.value = album.done;
-  if (state === 'failed') status.textContent = texts.cannotStart;
-  else if (state === 'busy') status.textContent = texts.working(album.done, album.total);
-  else if (album.stopped > 0) status.textContent = texts.stoppedAt(album.done, album.total);
-  else status.textContent = album.total > 0 ? texts.finished(album.done, album.failed) : texts.ready;
-  if (state !== 'busy') announceStatus(status.textContent);
-  if (state !== 'busy') renderTools();
-  else renderToolsSoon();
+  if (current.state === 'failed') return texts.cannotStart;
+  if (current.state === 'busy') return texts.working(album.done, album.total);
+  if (album.stopped > 0) return texts.stoppedAt(album.done, album.total);
+  return album.total > 0 ? texts.finished(album.done, album.failed) : texts.ready;
 }
 
 function renderNotice(): void {
@@ -280,7 +288,14 @@ byId('open-camera', HTMLElement).addEventListener('click', () => {
 });
 
 const samples = offerSamples((file) => add([{ file, name: file.name }]));
-const settings = new Settings(() => Promise.resolve());
+const settings = new Settings(async (backend) => {
+  await bridge.use(backend);
+});
+
+function showBackends(backend: BackendName, backends: readonly BackendStanding[]): void {
+  byId('backend', HTMLElement).textContent = backend;
+  settings.render(backends);
+}
 
 stop.addEventListener('click', () => {
   stopAll();
@@ -321,15 +336,18 @@ for (const button of document.querySelectorAll<HTMLButtonElement>('[data-languag
 speak(view.language);
 
 try {
-  const ready = await bridge.ready;
-  const { backend, model } = ready;
-  byId('backend', HTMLElement).textContent = backend;
+  const ready = await bridge.answering;
+  const { model } = ready;
   byId('model', HTMLElement).textContent = `${model.name} ${model.version}`;
-  settings.render(ready.backends);
+  showBackends(ready.backend, ready.backends);
+  bridge.onBackends = showBackends;
   samples.render(ready.labels);
-  panels = mountPanels(byId('panels', HTMLElement), { bridge, ready, language: view.language });
-  for (const photo of album.photos) if (photo.outcome.kind === 'answer') tellPanels(photo, photo.outcome.answer);
   look({ ready });
+  const last = await bridge.ready;
+  complete = true;
+  showBackends(last.backend, last.backends);
+  panels = mountPanels(byId('panels', HTMLElement), { bridge, ready: last, language: view.language });
+  for (const photo of album.photos) if (photo.outcome.kind === 'answer') tellPanels(photo, photo.outcome.answer);
   show({ state: album.pending > 0 ? 'busy' : 'ready' });
 } catch (error) {
   samples.render([]);

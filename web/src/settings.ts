@@ -1,6 +1,7 @@
 /**
  * What runs the model: what was measured on this device, and the visitor's choice.
  */
+import { BackendRefusedError } from './bridge.ts';
 import { byId, element } from './dom.ts';
 import { failureOf } from './failure.ts';
 import type { BackendName, BackendStanding } from './protocol.ts';
@@ -74,7 +75,10 @@ export class Settings {
       this.said.textContent = '';
     } catch (error) {
       this.render(this.standings); // the choice goes back to what is in use
-      this.said.textContent = failureText(failureOf(error), this.language);
+      this.said.textContent =
+        error instanceof BackendRefusedError
+          ? TEXTS[this.language].refusals[error.reason]
+          : failureText(failureOf(error), this.language);
     }
   }
 }

@@ -31,7 +31,7 @@ export function answerOf(scores: readonly number[], maps: ActivationMaps | null 
     thumbnail: {} as ImageBitmap,
     milliseconds: { decode: 1, inference: 2 },
     tensors: 0,
-  } as Answer;
+  };
 }
 
 /** An album in which each photo has what is given: scores, a failure, or nothing yet. */
