@@ -8,7 +8,7 @@
  */
 import { GraphModel } from '@tensorflow/tfjs-converter';
 import { version_core } from '@tensorflow/tfjs-core';
-import type { BackendModule } from './backends/backend.ts';
+import type { Backend, BackendModule } from './backends/backend.ts';
 import { fetchModules } from './backends/modules.ts';
 import { startWasm } from './backends/wasm.ts';
 import {
@@ -231,7 +231,11 @@ export class Engine {
       this.find(id, { reason: null, threads: outcome.backend.threads });
       return outcome;
     }
-    if (outcome === 'too-slow') void starting.then((one) => one instanceof Network && one.retire());
+    if (outcome === 'too-slow') {
+      void starting.then((network) => {
+        if (network instanceof Network) network.retire();
+      });
+    }
     this.find(id, { reason: outcome });
     return null;
   }
@@ -241,9 +245,10 @@ export class Engine {
     if (!module) return 'unavailable';
     // The files of the other backends hold no more kernels than the usual operations need.
     if (id !== 'wasm-threads' && !knowsAll(this.publication.operations)) return 'unknown-operation';
+    let backend: Backend | null = null;
     let network: Network | undefined;
     try {
-      const backend = await module.start(software);
+      backend = await module.start(software);
       if (!backend) return 'unavailable';
       network = new Network(backend, this.publication, this.Model);
       await network.warm(this.probe);
@@ -254,7 +259,8 @@ export class Engine {
       network.retire();
       return 'inexact';
     } catch {
-      network?.retire();
+      if (network) network.retire();
+      else backend?.stop();
       return 'failed';
     }
   }

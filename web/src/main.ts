@@ -198,7 +198,9 @@ speak(language);
 
 try {
   ready = await bridge.ready;
-  byId('backend', HTMLElement).textContent = ready.backend;
+  const backend = byId('backend', HTMLElement);
+  backend.textContent = ready.backend;
+  bridge.onBackends = (name) => (backend.textContent = name);
   byId('model', HTMLElement).textContent = `${ready.model.name} ${ready.model.version}`;
   show({ state: done < cards.length ? 'busy' : 'ready' });
 } catch (error) {
