@@ -161,7 +161,8 @@ export class Engine {
       this.current = entered.get(best) as Network;
       await this.remember();
     } finally {
-      for (const network of entered.values()) if (network !== this.current && network !== this.base) network.retire();
+      const others = [...entered.values()].filter((network) => network !== this.current && network !== this.base);
+      await Promise.all(others.map((network) => network.retire()));
     }
     this.onChange?.();
   }
@@ -215,7 +216,7 @@ export class Engine {
       const network = id === 'wasm' ? this.base : await this.enter(id, software);
       if (!network) return this.findings.get(id)?.reason ?? 'unavailable';
       this.current = network;
-      if (before !== this.base) before.retire();
+      if (before !== this.base) await before.retire();
     }
     this.onChange?.();
     return null;
@@ -233,7 +234,7 @@ export class Engine {
     }
     if (outcome === 'too-slow') {
       void starting.then((network) => {
-        if (network instanceof Network) network.retire();
+        if (network instanceof Network) void network.retire();
       });
     }
     this.find(id, { reason: outcome });
@@ -256,10 +257,10 @@ export class Engine {
       const found = await network.run(this.probe);
       const error = relativeError(found.logits, expected.logits);
       if (error <= this.publication.contract.golden.tolerances.logits) return network;
-      network.retire();
+      await network.retire();
       return 'inexact';
     } catch {
-      if (network) network.retire();
+      if (network) await network.retire();
       else backend?.stop();
       return 'failed';
     }
@@ -270,7 +271,7 @@ export class Engine {
     if (this.current !== network) return;
     this.current = this.base;
     this.find(network.backend.id, { reason: 'failed' });
-    network.retire();
+    void this.inTurn(() => network.retire());
     void forget();
     this.onChange?.();
   }
