@@ -33,8 +33,8 @@ from twinlens.store import ModelVersion
 
 _MOST_SIDE_BY_SIDE: Final = 4
 """Batches at the same time by default; with more, a few requests would leave most of a large machine idle."""
-_WAITING_PER_PLACE: Final = 16
-"""Photos in hand by default, for each place in a batch and each decoding thread: about a second's work."""
+_WAITING_PER_DECODER: Final = 80
+"""Photos in hand by default, for each decoding thread: one to two seconds' work of a core."""
 
 Scores = Callable[[NDArray[np.uint8]], NDArray[np.float64]]
 """From pixels, uint8 (N, height, width, 3), to scores, float64 (N, labels)."""
@@ -75,7 +75,7 @@ class Engine:
         self._decoders = settings.decode_threads or available_threads()
         self._threads = settings.threads or available_threads()
         self._side_by_side = min(settings.batches or _MOST_SIDE_BY_SIDE, self._threads)
-        self._most_in_hand = settings.max_waiting or _WAITING_PER_PLACE * (settings.max_batch_size + self._decoders)
+        self._most_in_hand = settings.max_waiting or _WAITING_PER_DECODER * self._decoders
         metrics.photos_in_hand_limit.set(self._most_in_hand)
 
     def start(self) -> None:

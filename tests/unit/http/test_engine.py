@@ -184,9 +184,9 @@ def test_files_in_hand_are_bounded_together_but_one_is_always_taken(settings):
     run(replace(settings, max_waiting_mib=0.001), test)
 
 
-def test_the_bound_follows_from_the_batch_and_the_threads(settings):
+def test_the_bound_follows_from_the_decoding_threads(settings):
     registry = CollectorRegistry()
-    Engine(replace(settings, max_batch_size=8, decode_threads=2), Metrics(registry))
+    Engine(replace(settings, decode_threads=2), Metrics(registry))
     assert registry.get_sample_value("twinlens_photos_in_hand_limit") == 160
 
 
