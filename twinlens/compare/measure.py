@@ -23,6 +23,7 @@ from twinlens.classifier import Classifier
 from twinlens.classify import answers
 from twinlens.compare.photos import Photo, Photos
 from twinlens.errors import TwinlensError
+from twinlens.folders import readable
 from twinlens.footprint import export_sizes, latencies, machine
 from twinlens.metrics import evaluate_scores, wilson
 from twinlens.paired import paired
@@ -72,7 +73,7 @@ def measure(photos: Photos, classifiers: Sequence[Classifier], settings: Setting
         "schema_version": SCHEMA_VERSION,
         "twinlens": __version__,
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "data": str(photos.root),
+        "data": readable(photos.root),
         "split": photos.split,
         "n": len(kept),
         "unreadable": unreadable,

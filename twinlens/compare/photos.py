@@ -9,7 +9,7 @@ from pathlib import Path
 
 from twinlens.classify import SUFFIXES
 from twinlens.errors import TwinlensError
-from twinlens.folders import is_folder, split_folders, visible
+from twinlens.folders import is_folder, readable, split_folders, visible
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,8 @@ class Photos:
         return self.photos[0].label is not None
 
     def name(self, photo: Photo) -> str:
-        """A photo's path within the folder, with ``/``."""
-        return photo.path.relative_to(self.root).as_posix()
+        """A photo's path within the folder, with ``/``; bytes of a name that are not UTF-8 are escaped."""
+        return readable(photo.path.relative_to(self.root))
 
 
 def find_photos(path: Path, split: str | None, known: Collection[str]) -> Photos:
