@@ -99,6 +99,9 @@ def tune(tuning: Tuning) -> Run:
     edge = tuning.train_size or max(size)
     teacher = deploy(source.network, size, rules.normalize, "float32").to(memory_format=torch.channels_last)
     _check_size(teacher, edge)
+    # What cannot be put back into torchvision's network is refused now, not after photos were read for minutes.
+    empty = networks.create(source.target.architecture, len(source.target.labels))
+    unfold(empty, teacher.network.state_dict(), size, rules.normalize)
 
     # Photos: held in memory at a size from which the smallest crops need not be enlarged.
     budget = tuning.memory_mib << 20

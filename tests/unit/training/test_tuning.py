@@ -223,6 +223,19 @@ def test_what_cannot_be_tuned_is_refused_before_anything_is_written(source: Path
     assert not begun.out.exists()
 
 
+def test_a_network_that_cannot_be_put_back_is_refused_before_its_photos_are_read(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise TwinlensError("unsupported_operation", "The weight head.bias has no place in the network.")
+
+    monkeypatch.setattr(tuning, "unfold", refuse)
+    monkeypatch.setattr(tuning, "open_photos", lambda *_, **__: pytest.fail("photos were read"))
+    with pytest.raises(TwinlensError, match="has no place"):
+        tune(Tuning(source, tmp_path / "run", WEIGHTS, **SMALL))  # type: ignore[arg-type]
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_rate_that_is_too_high_is_said_so(tuned: tuple[Tuning, Run], tmp_path: Path) -> None:
     with pytest.raises(TwinlensError, match=r"The loss became .* with a lower --lr") as refused:
         tune(replace(tuned[0], out=tmp_path / "run", lr=1e30))
