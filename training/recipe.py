@@ -80,7 +80,7 @@ def train(arguments: Arguments, group: Group = ALONE) -> Run:
     say_held(photos, arguments.memory_mib)
 
     # The network, and what teaches it.
-    teachers = open_teachers(arguments.teacher, data, device)
+    teachers = open_teachers(arguments.teacher, data, arguments.train_size, device)
     if going_on and going_on.teachers != [teacher.taught for teacher in teachers]:
         raise TwinlensError(
             "invalid_arguments", f"The --teacher of {arguments.out} has changed since. Give another --out."
