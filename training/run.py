@@ -214,6 +214,19 @@ def to_resume(
     return record
 
 
+def refuse_among_photos(out: Path, data: Path) -> None:
+    """Keep a run's folder out of the folder of photos.
+
+    :raises TwinlensError: ``invalid_arguments`` if it lies there.
+    """
+    if out.resolve().is_relative_to(data.resolve()):
+        raise TwinlensError(
+            "invalid_arguments",
+            f"--out {out} lies in the folder of photos, {data}, where it would be taken for a label as soon as the "
+            "photos are read again. Give a folder elsewhere.",
+        )
+
+
 def load_splits(run: Path) -> Splits:
     """Read which photos are in which split of a run.
 

@@ -23,7 +23,17 @@ from training.evaluate import evaluate_logits, predictor, run_photos
 from training.photos import Photos, served
 from training.progress import say
 from training.rules import preprocessing
-from training.run import Ingredient, Run, git_commit, load, load_splits, save, save_splits, versions
+from training.run import (
+    Ingredient,
+    Run,
+    git_commit,
+    load,
+    load_splits,
+    refuse_among_photos,
+    save,
+    save_splits,
+    versions,
+)
 from twinlens.errors import TwinlensError
 
 State = dict[str, torch.Tensor]
@@ -68,6 +78,7 @@ def soup(runs: Sequence[Path], out: Path, data: Path | None = None) -> Path:
     for run, record in zip(runs, records, strict=True):
         _check(run, record, runs[0], records[0])
     first = records[0]
+    refuse_among_photos(out, data or Path(first.data))
     states = [checkpoint.load_best(run) for run in runs]
     photos = reopen(runs[0], first, data)
     rules = preprocessing(first)

@@ -11,7 +11,7 @@ from training.arguments import Arguments
 from training.distributed import joined
 from training.progress import say
 from training.recipe import train
-from training.run import RUN
+from training.run import RUN, refuse_among_photos
 from twinlens.errors import TwinlensError
 
 
@@ -106,12 +106,7 @@ def run(options: argparse.Namespace) -> None:
             f"--shorter-edge {arguments.shorter_edge} is below --image-size {arguments.image_size}: the crop would "
             "reach beyond the photo.",
         )
-    if arguments.out.resolve().is_relative_to(arguments.data.resolve()):
-        raise TwinlensError(
-            "invalid_arguments",
-            f"--out {arguments.out} lies in the folder of photos, {arguments.data}, where it would be taken for "
-            "a label as soon as the photos are read again. Give a folder elsewhere.",
-        )
+    refuse_among_photos(arguments.out, arguments.data)
     with joined() as group:
         train(arguments, group)
     say(f"{arguments.out / RUN}")

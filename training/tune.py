@@ -9,10 +9,9 @@ from typing import Any
 
 from training.progress import say
 from training.rounding import WEIGHTS, integer_bits
-from training.run import RUN
+from training.run import RUN, refuse_among_photos
 from training.train import number, whole
 from training.tuning import Tuning, tune
-from twinlens.errors import TwinlensError
 
 
 def add_parser(commands: Any) -> None:
@@ -80,11 +79,7 @@ def run(options: argparse.Namespace) -> None:
     """
     given = {field.name: getattr(options, field.name) for field in fields(Tuning) if hasattr(options, field.name)}
     tuning = Tuning(**given)
-    if tuning.data is not None and tuning.out.resolve().is_relative_to(tuning.data.resolve()):
-        raise TwinlensError(
-            "invalid_arguments",
-            f"--out {tuning.out} lies in the folder of photos, {tuning.data}, where it would be taken for a label as "
-            "soon as the photos are read again. Give a folder elsewhere.",
-        )
+    if tuning.data is not None:
+        refuse_among_photos(tuning.out, tuning.data)
     tune(tuning)
     say(f"{tuning.out / RUN}")

@@ -36,7 +36,7 @@ from training.loading import load_epoch, say_held
 from training.photos import Held, Photos, reduced, served
 from training.progress import bar, say
 from training.rounding import best_scales, bits_by_name, integer_bits, round_weights, straight_through
-from training.run import Epoch, Run, Tuned, git_commit, save, save_splits, to_resume, versions
+from training.run import Epoch, Run, Tuned, git_commit, refuse_among_photos, save, save_splits, to_resume, versions
 from training.source import Source, open_source
 from training.target import open_photos
 from training.unfolding import unfold
@@ -92,6 +92,8 @@ def tune(tuning: Tuning) -> Run:
         raise TwinlensError(
             "invalid_arguments", f"{tuning.source} is not what {tuning.out} was begun with. Give another --out."
         )
+    if tuning.data is None and source.target.run is not None:
+        refuse_among_photos(tuning.out, Path(source.target.run.data))
 
     # The network that learns, and the one that it learns from.
     rules = source.target.rules

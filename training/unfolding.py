@@ -60,8 +60,8 @@ def unfold(
         if place not in own:
             raise TwinlensError(
                 "unsupported_operation",
-                f"The weight {name} has no place in the network: the offset of a layer norm is folded into a layer that "
-                "has no bias of its own. Networks with such layers (swin_t and its like) cannot be taken apart again.",
+                f"The weight {name} has no place in the network: the offset of a layer norm is folded into a layer "
+                "that has no bias. Networks with such layers (swin_t and its like) cannot be taken apart again.",
             )
         layer = isinstance(network.get_submodule(module), nn.Conv2d | nn.Linear)
         factor = float(shown.flatten()[0])

@@ -91,6 +91,11 @@ def test_runs_that_do_not_go_together_are_refused(runs: list[Path], begin: Begin
         soup([begin("random", init="none"), runs[0]], tmp_path / "soup")
     with pytest.raises(TwinlensError, match="two runs at least"):
         soup([runs[0], runs[0]], tmp_path / "soup")
+    photos = Path(load(runs[0]).data)
+    with pytest.raises(TwinlensError, match="lies in the folder of photos") as refused:
+        soup(runs, photos / "soup")
+    assert refused.value.code == "invalid_arguments"
+    assert not (photos / "soup").exists()
     assert not (tmp_path / "soup").exists()
 
 

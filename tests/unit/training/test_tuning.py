@@ -220,6 +220,11 @@ def test_what_cannot_be_tuned_is_refused_before_anything_is_written(source: Path
     with pytest.raises(TwinlensError, match="is not finished") as refused:
         tune(replace(begun, source=unfinished))
     assert refused.value.code == "invalid_arguments"
+    among = Path(load(source).data) / "run"
+    with pytest.raises(TwinlensError, match="lies in the folder of photos") as refused:
+        tune(replace(begun, out=among))
+    assert refused.value.code == "invalid_arguments"
+    assert not among.exists()
     assert not begun.out.exists()
 
 
