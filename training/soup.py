@@ -19,7 +19,7 @@ import torch
 from training import checkpoint, networks
 from training.calibration import fit_temperature
 from training.data import VALIDATION, reopen
-from training.evaluate import evaluate_logits, predictor, run_photos
+from training.evaluate import evaluate_logits, inherit, measurements_from, predictor, run_photos
 from training.photos import Photos, served
 from training.progress import say
 from training.rules import preprocessing
@@ -115,6 +115,8 @@ def soup(runs: Sequence[Path], out: Path, data: Path | None = None) -> Path:
     ]
     checkpoint.save(out / checkpoint.BEST, mixed)
     save_splits(out, load_splits(runs[0]))
+    looks = [look for run in runs for look in measurements_from(run)]
+    inherit(out, sorted(looks, key=lambda look: str(look["date"])))
     new: dict[str, Any] = {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "arguments": {"soup": [str(run) for run in runs]},

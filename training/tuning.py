@@ -31,7 +31,7 @@ from training import device as devices
 from training.curves import CURVES, draw
 from training.data import TRAIN, VALIDATION, DataSet
 from training.deploy import Deployed, deploy
-from training.evaluate import evaluate_logits, predictor, run_photos
+from training.evaluate import evaluate_logits, inherit, predictor, run_photos
 from training.loading import load_epoch, say_held
 from training.photos import Held, Photos, reduced, served
 from training.progress import bar, say
@@ -156,6 +156,7 @@ def tune(tuning: Tuning) -> Run:
     save(tuning.out, record)
     if not resuming:
         save_splits(tuning.out, data.paths())
+        inherit(tuning.out, source.looks)
 
     # Epochs: learn, round, validate what was rounded, keep the best, and leave everything needed to go on.
     while record.finished is None:

@@ -9,6 +9,7 @@ from tests.unit.training.pictures import split_folders
 from training import checkpoint, networks
 from training.arguments import Arguments
 from training.cli import main
+from training.evaluate import measurements
 from training.export import export
 from training.measure import measure
 from training.recipe import train
@@ -132,3 +133,12 @@ def test_the_command_says_what_it_kept_and_never_overwrites(
     assert main(words) == 2
     assert "already_exists" in capsys.readouterr().err
     assert (tmp_path / "soup" / checkpoint.BEST).read_bytes() == before
+
+
+def test_looks_at_test_of_what_went_in_are_the_soups_too(begin: Begin, runs: list[Path], tmp_path: Path) -> None:
+    looked = begin("looked", seed=7)
+    found = measure(looked, "test").result
+    out = soup([runs[0], looked], tmp_path / "soup")
+    (look,) = [look for look in measurements(out) if look["digest"] == found["digest"]]
+    assert look["what"].startswith("weights of the run looked, epoch ")
+    assert look["date"] == found["date"]

@@ -14,6 +14,7 @@ from training import checkpoint, networks, tuning
 from training.curves import CURVES
 from training.data import open_dataset
 from training.deploy import deploy
+from training.evaluate import measurements
 from training.export import export
 from training.measure import measure
 from training.published import open_network
@@ -147,6 +148,7 @@ def test_a_published_version_is_tuned_too(tuned: tuple[Tuning, Run], version: Mo
     assert run.tuned is not None
     assert run.tuned.source == f"version {version.contract.model.version} of tuned"
     assert run.tuned.sha256 == version.digest
+    assert version.digest in [look["digest"] for look in measurements(tmp_path / "again")]
     assert [line.split(":")[0] for line in run.tuned.origin][:2] == ["- Initial weights", "- Training"]
     # What is rounded already is not changed by rounding it.
     assert same_bits(folded(tmp_path / "again", "float32"), folded(tuned[0].out, "float32"))
