@@ -117,7 +117,7 @@ def main(given: Sequence[str] | None = None) -> int:
             say(f"{name}, initial weights: {init}")
             versions.append(trained(options.photos, name, init, options))
         target = open_target(versions[0].path)
-        test = open_photos(target, options.photos, False, options.seed or 0).splits[TEST]
+        test = open_photos(target, options.photos, False, 0).splits[TEST]
         found = rows(versions, chosen, [sample.path for sample in test])
     except TwinlensError as error:
         sys.stderr.write(f"error [{error.code}]: {error.detail}\n")

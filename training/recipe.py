@@ -67,7 +67,7 @@ def train(arguments: Arguments, group: Group = ALONE) -> Run:
     budget = (arguments.memory_mib << 20) // group.local_size
     held_edge = round(max(arguments.train_size) * _HELD_SCALE)
     budget_to_learn = budget - budget // 4
-    data, photos = open_reduced(arguments.data, arguments.seed, held_edge, arguments.squeeze, budget_to_learn)
+    data, photos = open_reduced(arguments.data, arguments.split_seed, held_edge, arguments.squeeze, budget_to_learn)
     for line in data.describe():
         say(line)
     record = going_on or _new_record(arguments, data, device, group)

@@ -164,5 +164,5 @@ def _check(run: Path, record: Run, first_run: Path, first: Run) -> None:
                 "invalid_arguments",
                 f"{run} and {first_run} differ in their {name.replace('_', ' ')} ({getattr(record, name)} and "
                 f"{getattr(first, name)}). Only runs of one network, from the same trained weights, on the same photos "
-                "can be averaged.",
+                "and with the same --split-seed can be averaged.",
             )

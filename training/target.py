@@ -143,8 +143,8 @@ def open_photos(target: Target, data: Path | None, other_data: bool, seed: int, 
         raise TwinlensError(
             "invalid_data",
             f"The photos in {data} are not those that {target.path} was trained on (digest {photos.digest[:12]}…, not "
-            f"{target.data_digest[:12]}…). If it was trained with another --seed, give that; to measure on other "
-            "photos all the same, add --other-data.",
+            f"{target.data_digest[:12]}…). If it was trained with another --split-seed, give that; to measure on "
+            "other photos all the same, add --other-data.",
         )
     unknown = sorted(set(photos.labels) - set(target.labels))
     if unknown:

@@ -78,7 +78,13 @@ def add_parser(commands: Any) -> None:
     add("--ema", type=number(0, 0.99999), default=default["ema"], help="decay of the moving average, per step")
     add("--crop-area", type=number(0.01, 1), default=default["crop_area"], help="smallest part of a photo in a crop")
     add("--patience", type=whole(1), default=default["patience"], help="epochs without a better one before it stops")
-    add("--seed", type=whole(0), default=default["seed"], help="of the split, the weights, the order and the crops")
+    add("--seed", type=whole(0), default=default["seed"], help="of weights that begin random, the order and the crops")
+    add(
+        "--split-seed",
+        type=whole(0),
+        default=default["split_seed"],
+        help="of the split, where DATA has none of its own; runs of one soup, teachers and learners share it",
+    )
     add("--device", choices=["auto", "cpu", "cuda"], default=default["device"], help="where the network runs")
     add(
         "--workers",

@@ -53,11 +53,12 @@ def add_parser(commands: Any) -> None:
         help="edge of the crops to learn from, in pixels (default: the served size)",
     )
     add("--crop-area", type=number(0.01, 1), default=default["crop_area"], help="smallest part of a photo in a crop")
+    add("--seed", type=whole(0), default=default["seed"], help="of the order and the crops")
     add(
-        "--seed",
+        "--split-seed",
         type=whole(0),
-        default=default["seed"],
-        help="of the order, the crops and, for a published model, the split where DATA has none of its own",
+        default=default["split_seed"],
+        help="of a published model's photos, where DATA has no splits of its own: what it was trained with",
     )
     add("--device", choices=["auto", "cpu", "cuda"], default=default["device"], help="where the network runs")
     add(

@@ -64,6 +64,7 @@ class Tuning:
     """Edge of the crops in pixels; by default that of the served input."""
     crop_area: float = 0.5
     seed: int = 0
+    split_seed: int = 0
     device: str = "auto"
     workers: int | None = None
     memory_mib: int = 4096
@@ -113,7 +114,7 @@ def tune(tuning: Tuning) -> Run:
         source.target,
         tuning.data,
         other_data=False,
-        seed=tuning.seed,
+        seed=tuning.split_seed,
         read=lambda file, content: held.put(file, reduced(content, held_edge, squeeze)),
     )
     photos = Photos(
