@@ -64,7 +64,7 @@ def train(arguments: Arguments, group: Group = ALONE) -> Run:
     networks.check(arguments.arch, arguments.init)  # before photos are read, which can take minutes
 
     # Photos: found and checked, then held in memory, those for validation as the server will show them.
-    budget = (arguments.memory_mib << 20) // group.local_size
+    budget = devices.photo_memory(arguments.memory_mib, group.local_size)
     held_edge = round(max(arguments.train_size) * _HELD_SCALE)
     budget_to_learn = budget - budget // 4
     data, photos = open_reduced(arguments.data, arguments.split_seed, held_edge, arguments.squeeze, budget_to_learn)

@@ -67,7 +67,12 @@ def add_parser(commands: Any) -> None:
         default=argparse.SUPPRESS,
         help="processes that augment (default: one; with a GPU or too little memory as many as there are cores)",
     )
-    add("--memory-mib", type=whole(0), default=default["memory_mib"], help="most memory for decoded photos, in MiB")
+    add(
+        "--memory-mib",
+        type=whole(0),
+        default=default["memory_mib"],
+        help="most memory for decoded photos, in MiB; never more than half of what is free",
+    )
     add("--resume", action="store_true", help="go on where the run in --out stopped")
     parser.set_defaults(func=run)
 

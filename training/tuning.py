@@ -107,7 +107,7 @@ def tune(tuning: Tuning) -> Run:
     unfold(empty, teacher.network.state_dict(), size, rules.normalize)
 
     # Photos: held in memory at a size from which the smallest crops need not be enlarged.
-    budget = tuning.memory_mib << 20
+    budget = devices.photo_memory(tuning.memory_mib)
     held_edge, squeeze = math.ceil(edge / math.sqrt(tuning.crop_area)), rules.resize.squeeze
     held = Held(budget - budget // 4)
     data = open_photos(
