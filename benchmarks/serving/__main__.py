@@ -96,12 +96,15 @@ def _rounds(
     small = [Path(each.shot.path) for each in sent[SMALL]]
     tried: dict[str, Any] = {}
     if CEILING in options.only:
-        tried = kept.step("every setting of the ceiling", partial(ceiling.candidates, version.path, small))
+        found_once = partial(ceiling.candidates, version.path, small)
+        tried = kept.step("every setting of the ceiling", found_once, lasts=lambda settings: FAILED not in settings)
     with bar(options.rounds * len(options.only), "Turns", unit="turn") as progress:
         for number in range(options.rounds):
             found.append({})
             for name in order(options.only, number):
-                found[-1][name] = kept.step(f"round {number + 1}, {name}", partial(turn, name))
+                # A server that did not start once is tried again by a run that goes on.
+                step = f"round {number + 1}, {name}"
+                found[-1][name] = kept.step(step, partial(turn, name), lasts=lambda timed: bool(timed["cells"]))
                 progress.update()
     return found
 

@@ -17,7 +17,8 @@ _RATES: Final = dict(zip(PEERS, (1.2, 1.0, 2.0, 2.0, 5.0), strict=True))
 
 DEFINITIONS: Final = {
     "value of a goal": "median over the rounds of what is measured, or divided, within one round; failed_128 is the "
-    "sum over the rounds. spread has the 10th and the 90th percentile over the rounds, and every round's",
+    "sum over the rounds; none unless it was measured in every round. spread has the 10th and the 90th percentile over "
+    "the rounds that were, and every one's",
     "twinlens": "twinlens serve with its default settings, batching on; twinlens_unbatched: TWINLENS_BATCHING=false",
     "fastapi_tutorial": "FastAPI and ONNX Runtime as a tutorial has it: thread pool, no batching",
     "fastapi_tuned": "the same with our decode and our graph",
@@ -70,11 +71,13 @@ def ratio(above: float | None, below: float | None) -> float | None:
 
 
 def goals(rounds: Rounds) -> list[Goal]:
-    """Every goal, the missed ones too."""
+    """Every goal, the missed ones too; one that a round lacks has no value, and is missed."""
     found = []
     for asked in ASKED:
         values = _values(asked, rounds)
-        value = None if not values else sum(values) if asked.total else float(np.median(values))
+        # The median of the rounds that went well would be of fewer rounds than were asked for, and nobody would see it.
+        whole = bool(rounds) and len(values) == len(rounds)
+        value = None if not whole else sum(values) if asked.total else float(np.median(values))
         found.append(Goal(asked.name, value, asked.unit, asked.goal, asked.better))
     return found
 
