@@ -160,7 +160,7 @@ def _cost(
 def _load(
     server: Served, python: Path, options: Options, kept: Kept, network: Network, way: Way, shots: Sequence[Shot]
 ) -> LoadRow:
-    """Locust's user mix in two stages, every user on a line of its own."""
+    """Locust's user mix in two stages, every connection on a line of its own."""
     users = options.load_users
     stages = [Stage(options.load_seconds, max(users // 2, 1), users), Stage(options.load_seconds, users, users)]
     plan = Plan(shots, USERS, stages, Thresholds())
