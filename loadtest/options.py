@@ -50,8 +50,8 @@ def parse(arguments: Sequence[str] | None = None, results: Path = RESULTS) -> Op
     parser = argparse.ArgumentParser(
         prog="python -m loadtest",
         description="Compare server and device under load.",
-        epilog="The result of a partial run (some networks or devices only, fewer or smaller photos, less time or load) "
-        "stays in the work folder.",
+        epilog="The result of a partial run (some networks or devices only, fewer or smaller photos, less time or "
+        "load) stays in the work folder.",
     )
     add = parser.add_argument
     add("photos", nargs="?", type=Path, help="folder of photos; pictures made by code without it")

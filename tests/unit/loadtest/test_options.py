@@ -65,7 +65,7 @@ def test_photos_that_are_not_there() -> None:
         (["--load-seconds", "2"], False),
     ],
 )
-def test_the_result_of_a_partial_run_stays_in_the_work_folder(arguments: list[str], whole: bool, tmp_path: Path) -> None:
+def test_the_result_of_a_partial_run_stays_in_its_folder(arguments: list[str], whole: bool, tmp_path: Path) -> None:
     options = parse([*arguments, "--work", str(tmp_path / "work")], results=tmp_path)
     assert options.out == (tmp_path if whole else tmp_path / "work") / "loadtest.json"
     assert parse([*arguments, "--out", "here.json"]).out == Path("here.json")
