@@ -67,6 +67,14 @@ def test_an_endless_body_is_refused_while_it_arrives(server):
         assert b"body_too_large" in answered(connection)
 
 
+def test_endless_headers_are_refused_while_they_arrive(server, client):
+    with socket.create_connection(("127.0.0.1", server.port), 20) as connection, pytest.raises(OSError):  # it is reset
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nX: ")
+        for _ in range(1000):
+            connection.sendall(b"a" * (1 << 20))
+    assert client.get("/livez").status_code == 200
+
+
 def test_a_client_that_asks_before_it_sends_is_refused_before_it_sends(server):
     head = f"POST /v1/classify HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: {LIMIT + 1}\r\n\r\n"
     found = raw(server, head.encode())
