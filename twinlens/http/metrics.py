@@ -43,7 +43,7 @@ class Metrics:
         )
         self._seconds = Histogram(
             "twinlens_http_request_seconds",
-            "Seconds from a request's first byte to the end of its answer, by route.",
+            "Seconds from the end of a request's headers to the end of its answer, by route.",
             ["route"],
             buckets=_SECONDS,
             registry=registry,
