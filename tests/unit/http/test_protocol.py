@@ -10,7 +10,9 @@ from twinlens.http.protocol import MOST_BYTES, BoundedProtocol
 
 
 async def app(scope, receive, send):
-    """Answer how long the body is; a client that goes away is answered nothing."""
+    """Answer how long the body is, half a second later at /slow; a client that goes away is answered nothing."""
+    if scope["path"] == "/slow":
+        await asyncio.sleep(0.5)
     count, more = 0, True
     while more:
         message = await receive()
@@ -115,5 +117,38 @@ def test_the_time_is_for_the_headers_alone(monkeypatch):
             await asyncio.sleep(0.5)
             writer.write(b"b")
             assert await answer(reader) == (b"200", b"2 bytes")
+
+    run(test)
+
+
+def test_an_empty_line_after_an_answer_does_not_hold_the_connection(monkeypatch):
+    monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.2)
+
+    async def test(reader, writer):
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert await answer(reader) == (b"200", b"0 bytes")
+        writer.write(b"\r\n")
+        assert await reader.read() == b""
+
+    run(test)
+
+
+def test_headers_behind_a_request_that_is_not_answered_are_late_only_after_its_answer(monkeypatch):
+    monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.1)
+
+    async def test(reader, writer):
+        writer.write(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\nGET / HTTP/1.1\r\nHost")
+        assert await answer(reader) == (b"200", b"0 bytes")
+        assert await reader.read() == b""
+
+    run(test)
+
+
+def test_pipelined_requests_are_answered_in_their_order():
+    async def test(reader, writer):
+        some = [b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % n + bytes(n) for n in range(1, 100)]
+        writer.write(b"".join(some))
+        for length in range(1, 100):
+            assert await answer(reader) == (b"200", b"%d bytes" % length)
 
     run(test)
