@@ -67,6 +67,25 @@ def test_an_endless_body_is_refused_while_it_arrives(server):
         assert b"body_too_large" in answered(connection)
 
 
+def test_the_answer_to_a_body_that_is_too_large_can_be_read_after_it_was_sent(server):
+    with socket.create_connection(("127.0.0.1", server.port), 20) as connection:
+        connection.sendall(b"POST /v1/classify HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % (LIMIT + 1))
+        time.sleep(0.5)  # it is answered by now
+        connection.sendall(bytes(LIMIT + 1))
+        found = answered(connection)
+        assert found.startswith(b"HTTP/1.1 413 ") and b"connection: close\r\n" in found
+        assert connection.recv(1) == b"", "the connection stays open"
+
+
+def test_what_follows_an_early_answer_is_not_read_for_ever(server):
+    with socket.create_connection(("127.0.0.1", server.port), 20) as connection:
+        connection.sendall(b"POST /v1/classify HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % (1 << 40))
+        assert b"body_too_large" in answered(connection)
+        with pytest.raises(OSError):  # it is reset
+            for _ in range(1000):
+                connection.sendall(bytes(1 << 20))
+
+
 def test_endless_headers_are_refused_while_they_arrive(server, client):
     with socket.create_connection(("127.0.0.1", server.port), 20) as connection, pytest.raises(OSError):  # it is reset
         connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nX: ")
