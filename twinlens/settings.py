@@ -122,6 +122,11 @@ class Settings:
     max_waiting_mib: float = _setting(
         512.0, _number(0.001, 1_048_576), "The same for their files together, in MiB; one photo is always taken."
     )
+    max_arriving_mib: float = _setting(
+        0.0,
+        _number(0, 1_048_576),
+        "The same for the bodies that are still arriving, in MiB; 0: as TWINLENS_MAX_WAITING_MIB.",
+    )
     timeout_s: float = _setting(
         30.0, _number(0.1, 3600), "Longest wait for an answer to begin, in seconds; what still waits then is dropped."
     )
@@ -186,6 +191,11 @@ class Settings:
     def max_body_bytes(self) -> int:
         """The largest request body, in bytes."""
         return int(self.max_body_mib * 2**20)
+
+    @property
+    def max_arriving_bytes(self) -> float:
+        """How much of the bodies that are still arriving is held at most, all together, in bytes."""
+        return (self.max_arriving_mib or self.max_waiting_mib) * 2**20
 
 
 def variable(name: str) -> str:

@@ -4,7 +4,6 @@ import json
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import httpx
 import numpy as np
@@ -13,6 +12,7 @@ import pytest
 
 from tests import images, models
 from tests.integration.answers import metrics, problem
+from tests.integration.crowd import peak_memory
 
 FILES = images.files()
 PHOTO = images.encoded(models.picture("blue"), "JPEG")
@@ -164,12 +164,8 @@ def test_fuzz_no_bytes_are_answered_with_a_fault_of_the_server(client, server):
 
 @pytest.mark.skipif(not psutil.LINUX, reason="reads a process's peak memory from /proc")
 def test_bombs_take_no_memory(client, server):
-    def peak():
-        status = Path(f"/proc/{server.worker.pid}/status").read_text()
-        return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
-
     client.post("/v1/classify", content=bytes(8 * 2**20))
-    before = peak()
+    before = peak_memory(server)
     for name, data in {**images.bombs(), **images.traps()}.items():
         response = client.post("/v1/classify", content=data)
         assert response.status_code in (200, 413, 422), name
@@ -179,7 +175,7 @@ def test_bombs_take_no_memory(client, server):
         bomb = images.bombs()["png-30000x30000"]
         list(pool.map(lambda _: httpx.post(server.url + "/v1/classify", content=bomb, timeout=60), range(16)))
     # Bodies, not pixels: 16 of 2.7 MB at once, and what reading them takes.
-    assert peak() - before < 100 * 1024
+    assert peak_memory(server) - before < 100 * 2**20
 
 
 def test_clients_that_hang_up_harm_nobody(server, client):

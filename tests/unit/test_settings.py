@@ -66,6 +66,11 @@ def test_the_environment_gives_the_same_settings_in_another_folder(tmp_path, mon
     assert (again.timeout_s, again.batching) == (2.5, True)
 
 
+def test_what_may_arrive_is_what_may_wait_unless_it_is_set():
+    assert Settings(max_waiting_mib=2).max_arriving_bytes == 2 * 2**20
+    assert Settings(max_waiting_mib=2, max_arriving_mib=0.5).max_arriving_bytes == 2**19
+
+
 def test_the_limits_are_in_pixels():
     limits = Settings(max_jpeg_megapixels=1.5, max_megapixels=0.001).limits
     assert (limits.jpeg_pixels, limits.other_pixels) == (1_500_000, 1000)

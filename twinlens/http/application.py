@@ -37,7 +37,7 @@ from twinlens.http.engine import Engine
 from twinlens.http.metrics import of_process
 from twinlens.http.pages import HOW_TO_BUILD, ModelFiles, Page
 from twinlens.http.protocol import BoundedProtocol
-from twinlens.http.request import DEFAULT_TOP_K, MOST_TOP_K, READING, Upload, read_upload
+from twinlens.http.request import DEFAULT_TOP_K, MOST_TOP_K, READING, Arrivals, Upload, read_upload
 from twinlens.settings import Settings
 
 logger = logging.getLogger("twinlens")
@@ -65,7 +65,7 @@ class ClassifyInput(IODescriptor):  # type: ignore[misc]
         :raises TwinlensError: as :func:`.request.read_upload` does.
         """
         del serde
-        return await read_upload(request, request.app.state.max_body_bytes)
+        return await read_upload(request, request.app.state.max_body_bytes, request.app.state.arrivals)
 
 
 class ScoredLabel(BaseModel):
@@ -140,6 +140,7 @@ class _AppFactory(ServiceAppFactory):  # type: ignore[misc]
             },
         )
         app.state.max_body_bytes = self.settings.max_body_bytes
+        app.state.arrivals = Arrivals(self.settings.max_arriving_bytes, of_process())
         app.router.redirect_slashes = False
         app.router.default = page
         return app
