@@ -130,6 +130,11 @@ class Settings:
     timeout_s: float = _setting(
         30.0, _number(0.1, 3600), "Longest wait for an answer to begin, in seconds; what still waits then is dropped."
     )
+    keep_alive_s: int = _setting(
+        75,
+        _whole(1, 3600),
+        "Seconds for which a connection waits for its next request; longer than a proxy before the server keeps it.",
+    )
     drain_s: float = _setting(
         5.0, _number(0, 3600), "After SIGTERM, seconds in which connections are still taken while /readyz fails."
     )

@@ -81,6 +81,25 @@ def test_what_is_open_or_in_hand_is_answered_after_the_door_is_shut(made):
         assert server.process.returncode == 0
 
 
+def test_a_connection_that_is_kept_does_not_keep_the_server(made):
+    """A proxy keeps connections that have been answered, for longer than a drain."""
+    with running({**made, "TWINLENS_DRAIN_S": "0.2"}) as server, connection(server) as opened:
+        opened.sendall(request(PHOTOS["green"]))
+        assert label(answer(opened)) == "green"
+        begin_to_end(server)
+        assert opened.recv(1) == b"", "the connection is not closed"
+        until(lambda: ended(server), "it does not end")
+        assert server.process.returncode == 0
+
+
+def test_a_connection_is_kept_for_as_long_as_is_set(made):
+    with running({**made, "TWINLENS_KEEP_ALIVE_S": "1"}) as server, connection(server) as opened:
+        for colour in ("green", "red"):
+            opened.sendall(request(PHOTOS[colour]))
+            assert label(answer(opened)) == colour
+        assert opened.recv(1) == b"", "the connection is not closed"
+
+
 def test_an_upload_that_never_ends_does_not_keep_it(made):
     with running({**made, "TWINLENS_DRAIN_S": "0", "TWINLENS_GRACE_S": "1"}) as server:
         with connection(server) as opened:

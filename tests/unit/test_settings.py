@@ -89,6 +89,11 @@ def test_by_default_the_deadlines_are_within_those_of_what_stands_around():
     assert settings.drain_s + settings.grace_s + 5 <= 30
 
 
+def test_by_default_connections_are_kept_for_longer_than_proxies_keep_theirs():
+    """nginx and the load balancers of AWS keep theirs for 60 seconds."""
+    assert Settings().keep_alive_s > 60
+
+
 def test_the_table_has_a_row_for_every_setting_and_machine_free_defaults():
     rows = table().splitlines()
     assert len(rows) == 2 + len(fields(Settings))
