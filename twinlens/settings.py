@@ -103,7 +103,7 @@ class Settings:
     batches: int = _setting(
         0,
         _whole(0, 1024),
-        "Inferences at the same time under load, each with its part of the threads; 0: 4, or as many as there are "
+        "Inferences at the same time under load, which share the threads; 0: 4, or as many as there are "
         "threads; 1 holds the weights once instead of twice.",
     )
     decode_threads: int = _setting(

@@ -2,9 +2,9 @@
 
 A request's image is decoded in a lane of its own kind and joins a batch only as a finished tensor. Very large
 images are decoded one at a time, in a lane of their own, so that a few of them cannot fill the memory or hold up
-everyone else's. A photo that is alone gets every core; batches that come side by side get a part of them each, since
-the threads of one run wait for each other at every layer. How many images are in hand is bounded: past the bound a
-request is answered 429 at once, since one that waits longer than its client does is work for nobody.
+everyone else's. A photo that is alone gets every core; batches that come side by side share them, since the threads
+of one run wait for each other at every layer. How many images are in hand is bounded: past the bound a request is
+answered 429 at once, since one that waits longer than its client does is work for nobody.
 """
 
 from __future__ import annotations
@@ -168,7 +168,9 @@ class Engine:
         classifier.warm_up()
         if self._side_by_side == 1:
             return classifier, None
-        part = Network(classifier.version, self._threads // self._side_by_side)
+        # Every run has the thread that asks for it; the others of a session help whichever run has work for them, so that
+        # together they are as many as there are cores, whatever that is divided by.
+        part = Network(classifier.version, self._threads - self._side_by_side + 1)
         golden.check(part, only_first=True)
         return classifier, part
 

@@ -288,3 +288,25 @@ def test_pixels_stay_those_of_their_request(settings):
         assert [answer["predictions"][0]["label"] for answer in answers] == wanted
 
     run(replace(settings, max_waiting=200), test)
+
+
+@pytest.mark.parametrize(
+    ("threads", "batches", "side_by_side", "of_session"),
+    [(2, 0, 2, 1), (4, 0, 4, 1), (5, 0, 4, 2), (6, 0, 4, 3), (7, 0, 4, 4), (16, 0, 4, 13), (8, 2, 2, 7), (3, 8, 3, 1)],
+)
+def test_no_core_is_left_idle_by_batches_side_by_side(
+    settings, monkeypatch, threads, batches, side_by_side, of_session
+):
+    """A session has one thread less of its own than it is told, since the one that asks works too."""
+    made, network = [], engines.Network
+
+    def recorded(version, count):
+        made.append(count)
+        return network(version, 1)
+
+    monkeypatch.setattr(engines, "Network", recorded)
+    engine = Engine(replace(settings, threads=threads, batches=batches), Metrics(CollectorRegistry()))
+    engine._load_now()
+    assert made == [of_session]
+    assert engine._side_by_side == side_by_side
+    assert side_by_side + (of_session - 1) == threads
