@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmarks.arguments import reported
 from benchmarks.process import FAILED
-from benchmarks.results import commit, outcome, result, write_result
+from benchmarks.results import checkout, commit, outcome, result, write_result
 from benchmarks.serving import ceiling, gpu, photos, wrk
 from benchmarks.serving.goals import DEFINITIONS, goals, spread
 from benchmarks.serving.options import Options, parse
@@ -34,6 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: Options) -> int:
+    began = commit()
     require_proc()
     client = wrk.version()
     logging.getLogger("PIL").setLevel(logging.ERROR)
@@ -50,6 +51,7 @@ def _run(options: Options) -> int:
         options.command,
         made,
         found,
+        commit=began,
         definitions=DEFINITIONS,
         versions={"wrk": client, **versions()},
         facts={
@@ -82,7 +84,7 @@ def _rounds(
     """Every round, what an earlier run has measured left as it is."""
     shots = [each.shot for some in sent.values() for each in some]
     version = classifier.version
-    facts = [commit(), version.digest, options.seconds, CELLS]
+    facts = [checkout(), version.digest, options.seconds, CELLS]
     kept = Kept(options.work, key_of(shots, [], facts), say, fresh=options.fresh)
     found: list[dict[str, Any]] = []
 

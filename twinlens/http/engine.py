@@ -168,8 +168,8 @@ class Engine:
         classifier.warm_up()
         if self._side_by_side == 1:
             return classifier, None
-        # Every run has the thread that asks for it; the others of a session help whichever run has work for them, so that
-        # together they are as many as there are cores, whatever that is divided by.
+        # Every run has the thread that asks for it; the others of a session help whichever run has work for them, so
+        # that together they are as many as there are cores, whatever that is divided by.
         part = Network(classifier.version, self._threads - self._side_by_side + 1)
         golden.check(part, only_first=True)
         return classifier, part

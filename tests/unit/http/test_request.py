@@ -37,9 +37,20 @@ def bounded(most_bytes=1 << 30, registry=None):
     return Arrivals(most_bytes, Metrics(registry or CollectorRegistry()))
 
 
-def attempt(body, content_type=None, query="", *, max_bytes=1 << 20, pieces=None, declared=None, disconnect=False, arrivals=None):
+def attempt(
+    body,
+    content_type=None,
+    query="",
+    *,
+    max_bytes=1 << 20,
+    pieces=None,
+    declared=None,
+    disconnect=False,
+    arrivals=None,
+):
     """Read a request whose body arrives in pieces of a length.
 
+    :param arrivals: where it is counted while it arrives; by default one with room for it.
     :param declared: its Content-Length; by default the true one, none if ``False``.
     """
     headers = [(b"content-type", content_type.encode())] if content_type is not None else []
@@ -240,7 +251,9 @@ def test_a_body_that_is_alone_is_always_taken():
 
 
 @pytest.mark.parametrize(
-    "options", [{"max_bytes": 150}, {"disconnect": True}, {"content_type": MULTIPART}], ids=lambda each: next(iter(each))
+    "options",
+    [{"max_bytes": len(PNG) - 1}, {"disconnect": True}, {"content_type": MULTIPART}],
+    ids=["too-large", "gone", "no-form"],
 )
 def test_a_body_that_was_given_up_holds_no_room(options):
     arrivals = bounded(len(PNG) + 1)
