@@ -66,7 +66,7 @@ def _run(options: Options) -> int:
             "made": options.photos is None,
             "rounds": options.rounds,
             "seconds": options.seconds,
-            "gpu": gpu.measure(classifier.version),
+            "gpu": gpu.measure(classifier.version, options.cache),
             "spread": spread(rounds),
         },
     )
