@@ -33,7 +33,7 @@ DEFINITIONS: Final = {
     "not_timed": "why there are no figures: each server first has to answer each photo with its golden label",
     "cpu_seconds_per_1000": "processor seconds of the server's whole process tree, wrk's not, from wrk's start to its "
     "end, for 1,000 photos answered. What was done for photos whose answer wrk did not wait for, at most one a "
-    "connection, is in it for every server alike, since only ours tells how much that was; the ceiling has no such photos",
+    "connection, is in it for every server alike, since only ours tells how much that was; the ceiling has none such",
     "peak_memory_mib": "proportional set sizes of the process tree together, looked at once a second; MiB",
     "mean_batch": "images in a run of the network, from the histogram at /metrics, its increase within the cell",
     "after_burst": "one connection again, just after the cell with 128",
