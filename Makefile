@@ -88,6 +88,7 @@ lock: .venv/.dev ## Write the pinned requirements anew from requirements/*.in (A
 	$(call lock,convert,)
 	$(call lock,loadtest,)
 	$(call lock,peers,-c requirements/train.txt)
+	$(call lock,gpu,-c requirements/serve.txt)
 
 clean: ## Remove the virtual environment and everything built or installed
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache build *.egg-info web/dist web/dist-upload web/node_modules

@@ -215,9 +215,9 @@ def test_threads_and_memory_fit_the_limits():
     limits, wanted = SERVER["resources"]["limits"], settings(POD)
     assert SERVER["resources"]["requests"] == limits
     assert limits["cpu"].isdigit()  # threads are whole
-    # Files in hand, and the largest image that is no JPEG, in RGBA and once more as RGB.
+    # Files in hand and arriving, and the largest image that is no JPEG, in RGBA and once more as RGB.
     largest = wanted.max_megapixels * 1e6 * (4 + 3) / 2**20
-    assert mib(limits["memory"]) > 2 * (wanted.max_waiting_mib + largest)
+    assert mib(limits["memory"]) > 2 * (wanted.max_waiting_mib + wanted.max_arriving_bytes / 2**20 + largest)
 
 
 def test_the_autoscaler_asks_for_a_metric_that_the_server_has():
