@@ -12,6 +12,8 @@ from tests.integration.answers import metrics, problem
 from tests.integration.crowd import PHOTOS, SLOW_PHOTO, Clients, memory
 from tests.servers import running
 
+pytestmark = pytest.mark.alone
+
 MOST = 8
 MEBIBYTE = 2**20
 # Some twenty milliseconds of decoding each, in a few kilobytes.

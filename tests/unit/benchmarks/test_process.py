@@ -7,6 +7,8 @@ import pytest
 
 from benchmarks.process import answer, step
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.fixture
 def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
