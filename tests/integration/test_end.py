@@ -17,6 +17,8 @@ from tests.integration.crowd import PHOTOS, SLOW_PHOTO, Clients
 from tests.integration.test_overload import answer, connection, label, nothing_in_hand, request, until
 from tests.servers import running
 
+pytestmark = pytest.mark.alone
+
 
 def draining(server):
     return "Draining" in server.log.read_text()

@@ -14,6 +14,8 @@ from tests.integration.answers import metrics, problem
 from tests.integration.crowd import PHOTOS, SLOW_PHOTO, Clients, memory, peak_memory
 from tests.servers import running
 
+pytestmark = pytest.mark.alone
+
 MOST = 8
 MEBIBYTE = 2**20
 # Some twenty milliseconds of decoding each, in a few kilobytes.

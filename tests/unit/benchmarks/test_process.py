@@ -8,6 +8,8 @@ import pytest
 from benchmarks.process import answer, step
 from twinlens.isolated import Environment
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.fixture
 def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -1,4 +1,3 @@
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,14 +29,6 @@ EDGE = 64
 WEIGHTS = "int4-channel"
 SMALL = {"batch_size": 6, "crop_area": 0.8, "lr": 3e-5, "epochs": 3, "workers": 0, "device": "cpu"}
 State = dict[str, torch.Tensor]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Networks this small gain nothing from a second thread, and lose much where other tests run beside them."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tuning, "available_threads", lambda: 1)
-        yield
 
 
 @pytest.fixture(scope="module")
