@@ -23,9 +23,7 @@ _RUNNING: Final[set[int]] = set()
 _SHOWN: Final = 400
 
 
-def step(
-    module: str, arguments: Sequence[str], limit: float, environment: Environment | None = None
-) -> dict[str, Any]:
+def step(module: str, arguments: Sequence[str], limit: float, environment: Environment | None = None) -> dict[str, Any]:
     """Run ``python -m MODULE ARGUMENTS`` and read the JSON object on the last line of its output.
 
     :param limit: seconds after which the process and its children are ended.

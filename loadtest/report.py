@@ -182,8 +182,7 @@ def _how(content: Row, rows: Sequence[Row]) -> Markup:
         both(
             "The server's deadline of a request, 30 seconds by default, is an hour here: on slow 3G it would cut off the "
             "upload of a 12-megapixel photo.",
-            "服务器对每个请求的时限（默认 30 秒）在此放宽为一小时：否则在慢速 3G 上，"
-            "1200 万像素照片的上传会被中断。",
+            "服务器对每个请求的时限（默认 30 秒）在此放宽为一小时：否则在慢速 3G 上，1200 万像素照片的上传会被中断。",
         ),
         both(
             "The shrunk photo is the contract's resize as lossless WebP, or the photo itself where that is smaller; "

@@ -23,7 +23,6 @@ from twinlens.classifier import Classifier
 from twinlens.classify import answers
 from twinlens.compare.photos import Photo, Photos
 from twinlens.errors import TwinlensError
-from twinlens.folders import readable
 from twinlens.footprint import export_sizes, latencies, machine
 from twinlens.metrics import evaluate_scores, wilson
 from twinlens.paired import paired

@@ -65,9 +65,7 @@ def test_without_a_gpu_it_says_so_and_makes_nothing(
 
 
 @pytest.mark.usefixtures("card")
-def test_batches_are_timed_in_the_environment(
-    classifier: Classifier, made: list[Path | None], tmp_path: Path
-) -> None:
+def test_batches_are_timed_in_the_environment(classifier: Classifier, made: list[Path | None], tmp_path: Path) -> None:
     found = gpu.measure(classifier.version, tmp_path, provider="CPUExecutionProvider", rounds=2)
     assert not isinstance(found, str), found
     assert made == [tmp_path]
