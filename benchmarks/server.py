@@ -31,7 +31,7 @@ _START_SECONDS: Final = 300.0
 _STOP_SECONDS: Final = 30.0
 _KILL_SECONDS: Final = 5.0
 _SHOWN: Final = 4000
-# Below the ports that a kernel gives to connections by itself, so that none of those takes one that was just found free.
+# Below the ports that a kernel gives to connections by itself, so that none of those takes one just found free.
 _PORTS: Final = range(20_000, 30_000)
 _SHARES: Final = 16
 # In the environment of a server and of whatever it starts, so that what has left its session is found as well.

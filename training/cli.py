@@ -49,8 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except torch.OutOfMemoryError as error:
         sys.stderr.write(
-            f"error [invalid_arguments]: {str(error).partition('. ')[0]}: the GPU has too little memory. Give a smaller "
-            "--batch-size or --train-size, or --device cpu.\n"
+            f"error [invalid_arguments]: {str(error).partition('. ')[0]}: the GPU has too little memory. Give a "
+            "smaller --batch-size or --train-size, or --device cpu.\n"
         )
         return 2
     except KeyboardInterrupt:

@@ -27,7 +27,7 @@ def command(program: str, port: int) -> list[str]:
     return [sys.executable, "-c", textwrap.dedent(program), str(port)]
 
 
-def test_a_free_port_is_another_one_at_every_call_and_for_tests_that_run_beside(
+def test_a_free_port_is_another_one_at_every_call_and_in_every_worker(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     given = []
