@@ -5,9 +5,12 @@ PORT ?= 3000
 PHOTOS ?=
 BASE ?=
 ARGS ?=
+WORKERS ?= 2
 
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
+# Tests of one file share what is made once for them, so they stay together.
+SIDE_BY_SIDE := $(PYTEST) --numprocesses $(WORKERS) --dist loadfile
 WEB_SOURCES := $(shell find web -name node_modules -prune -o -name dist -prune -o -type f -print) twinlens/contract.schema.json LICENSE
 
 export PYTHON
@@ -25,21 +28,23 @@ demo: .venv/.serve web/dist/index.html ## Serve the shipped model and the page (
 	@echo "Open http://127.0.0.1:$(PORT) once the server says that it is ready; Ctrl-C ends it."
 	@TWINLENS_HOST=127.0.0.1 TWINLENS_PORT=$(PORT) $(BIN)/twinlens serve
 
-test: setup lint ## Run the checks and the tests: unit, integration, then end to end
-	$(PYTEST) -m "not heavy" tests/unit
-	$(PYTEST) -m "not heavy" tests/integration
-	$(PYTEST) -m "not heavy" tests/e2e
+test: setup lint ## Run the checks and the tests: unit, integration, end to end, last those that need the machine alone (WORKERS=2)
+	$(SIDE_BY_SIDE) -m "not heavy and not alone" tests/unit
+	$(SIDE_BY_SIDE) -m "not heavy and not alone" tests/integration
+	$(SIDE_BY_SIDE) -m "not heavy and not alone" tests/e2e
+	$(PYTEST) -m "not heavy and alone" tests
 
-test-heavy: setup ## Run only the tests that need minutes, gigabytes or system packages
-	$(PYTEST) -m heavy tests
+test-heavy: setup wrk ## Run only the tests that need minutes, gigabytes or system packages
+	$(SIDE_BY_SIDE) -m "heavy and not alone" tests
+	$(PYTEST) -m "heavy and alone" tests
 
 test-all: test test-heavy ## Run every test
 
 lint: setup ## Run ruff, mypy and the page's checks (types, eslint, prettier, vitest)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	cd web && npm run check
+	@echo "mypy, and beside it the page's checks"
+	@$(BIN)/mypy & python=$$!; (cd web && npm run check); page=$$?; wait $$python && exit $$page
 
 format: setup ## Format Python and the page's sources
 	$(BIN)/ruff format .
@@ -88,6 +93,7 @@ lock: .venv/.dev ## Write the pinned requirements anew from requirements/*.in (A
 	$(call lock,convert,)
 	$(call lock,loadtest,)
 	$(call lock,peers,-c requirements/train.txt)
+	$(call lock,gpu,-c requirements/serve.txt)
 
 clean: ## Remove the virtual environment and everything built or installed
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache build *.egg-info web/dist web/dist-upload web/node_modules

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from benchmarks.results import RESULTS, ROOT, Goal, portable, result, significant, write_result
+from benchmarks.results import RESULTS, ROOT, Goal, commit, portable, result, significant, write_result
 from browser.chromium import chromium
 from browser.tfjs import run_graph_model
 from training import networks
@@ -105,6 +105,7 @@ def rows(versions: Sequence[ModelVersion], inits: Sequence[str], photos: Sequenc
 def main(given: Sequence[str] | None = None) -> int:
     """Train, export, measure, write; status 2 for bad arguments or photos."""
     options = _parser().parse_args(given)
+    began = commit()
     names = [name.strip() for name in options.networks.split(",") if name.strip()]
     inits = dict(pair.partition("=")[::2] for pair in options.init)
     try:
@@ -117,7 +118,7 @@ def main(given: Sequence[str] | None = None) -> int:
             say(f"{name}, initial weights: {init}")
             versions.append(trained(options.photos, name, init, options))
         target = open_target(versions[0].path)
-        test = open_photos(target, options.photos, False, options.seed or 0).splits[TEST]
+        test = open_photos(target, options.photos, False, 0).splits[TEST]
         found = rows(versions, chosen, [sample.path for sample in test])
     except TwinlensError as error:
         sys.stderr.write(f"error [{error.code}]: {error.detail}\n")
@@ -128,6 +129,7 @@ def main(given: Sequence[str] | None = None) -> int:
         _command(options),
         found,
         [Goal("networks_compared", len(found), "networks", 5, "higher")],
+        commit=began,
         definitions=DEFINITIONS,
         versions={"chromium": chromium_version},
         facts={"dataset": target.data_digest},

@@ -16,21 +16,24 @@ from contextlib import suppress
 from typing import Any, Final
 
 from benchmarks.results import ROOT
+from twinlens.isolated import Environment
 
 FAILED: Final = "failed"
 _RUNNING: Final[set[int]] = set()
 _SHOWN: Final = 400
 
 
-def step(module: str, arguments: Sequence[str], limit: float) -> dict[str, Any]:
+def step(module: str, arguments: Sequence[str], limit: float, environment: Environment | None = None) -> dict[str, Any]:
     """Run ``python -m MODULE ARGUMENTS`` and read the JSON object on the last line of its output.
 
     :param limit: seconds after which the process and its children are ended.
+    :param environment: what it runs in, by default this one.
     :return: that object; ``{"failed": why}`` if there is none.
     """
     with subprocess.Popen(
-        [sys.executable, "-m", module, *arguments],
+        [str(environment.python) if environment else sys.executable, "-m", module, *arguments],
         cwd=ROOT,
+        env=environment.variables() if environment else None,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

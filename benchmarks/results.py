@@ -6,6 +6,7 @@ running it again. Goals that were missed stand there like the others.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
@@ -29,6 +30,7 @@ RESULTS: Final = ROOT / "docs" / "results"
 _PACKAGES: Final = ("bentoml", "numpy", "onnxruntime", "pillow")
 # Written by the measurements themselves, so they do not make a checkout a changed one.
 _OUTPUTS: Final = ("docs/results", "docs/container.md", "docs/networks.md", "docs/scaling.md", "README.md")
+_MEASURED: Final = ("--", ".", *(f":!{path}" for path in _OUTPUTS))
 
 
 @dataclass(frozen=True)
@@ -64,18 +66,32 @@ def significant(value: float, digits: int = 4) -> float:
 
 
 def commit() -> str:
-    """The commit of this checkout, with ``+changes`` where tracked files differ from it; ``unknown`` outside git."""
+    """The commit of this checkout, with ``+changes`` where tracked files differ from it; ``unknown`` outside git.
 
-    def git(*arguments: str) -> str:
-        command = ["git", "-C", str(ROOT), *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-
+    Whoever measures reads it first: it may be another one when the result is written, hours later.
+    """
     try:
-        head = git("rev-parse", "HEAD")
-        changed = git("status", "--porcelain", "--untracked-files=no", "--", ".", *(f":!{path}" for path in _OUTPUTS))
+        head = _git("rev-parse", "HEAD").decode().strip()
+        changed = _git("status", "--porcelain", "--untracked-files=no", *_MEASURED)
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
     return head + ("+changes" if changed else "")
+
+
+def checkout() -> str:
+    """:func:`commit`, and a digest of what differs from it, new files too: what measurements that are kept hang on."""
+    now = commit()
+    if now == "unknown":
+        return now
+    changes = _git("diff", "HEAD", "--full-index", "--no-ext-diff", "--no-color", *_MEASURED)
+    for name in _git("ls-files", "--others", "--exclude-standard", "-z", *_MEASURED).split(b"\0")[:-1]:
+        found = (ROOT / os.fsdecode(name)).lstat()
+        changes += b"%s\0%d\0%d\0" % (name, found.st_size, found.st_mtime_ns)
+    return f"{now} {hashlib.sha256(changes).hexdigest()}" if changes else now
+
+
+def _git(*arguments: str) -> bytes:
+    return subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, check=True).stdout
 
 
 def machine(versions: Mapping[str, str] | None = None) -> dict[str, Any]:
@@ -102,6 +118,7 @@ def result(
     rows: Sequence[Mapping[str, Any]],
     goals: Sequence[Goal],
     *,
+    commit: str,
     definitions: Mapping[str, str] | None = None,
     versions: Mapping[str, str] | None = None,
     facts: Mapping[str, Any] | None = None,
@@ -110,13 +127,14 @@ def result(
 
     :param command: the command that makes it again, with paths relative to the repository.
     :param rows: what was measured, one JSON object each.
+    :param commit: what :func:`commit` gave when measuring began.
     :param definitions: what each figure means, where its name does not say it all.
     :param versions: as for :func:`machine`.
     :param facts: further keys of the file, such as the model that was measured.
     """
     return {
         "command": command,
-        "commit": commit(),
+        "commit": commit,
         "machine": machine(versions),
         **(facts or {}),
         "definitions": dict(definitions or {}),

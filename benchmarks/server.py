@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -28,15 +31,26 @@ _START_SECONDS: Final = 300.0
 _STOP_SECONDS: Final = 30.0
 _KILL_SECONDS: Final = 5.0
 _SHOWN: Final = 4000
+# Below the ports that a kernel gives to connections by itself, so that none of those takes one just found free.
+_PORTS: Final = range(20_000, 30_000)
+_SHARES: Final = 16
 # In the environment of a server and of whatever it starts, so that what has left its session is found as well.
 _MARK: Final = "SERVER_RUN"
 
 
 def free_port() -> int:
-    """A TCP port of the loopback interface that nothing listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+    """A TCP port of the loopback interface that nothing listens on: another one at every call.
+
+    Tests that run side by side, in processes that pytest-xdist numbers, each draw from ports of their own.
+    """
+    return next(filter(is_free, _own_ports(os.environ.get("PYTEST_XDIST_WORKER", ""))))
+
+
+@functools.cache
+def _own_ports(worker: str) -> Iterator[int]:
+    """The ports of a process of the tests, again and again; ``gw1`` is the second one."""
+    ports = _PORTS[int(worker.removeprefix("gw") or 0) % _SHARES :: _SHARES]
+    return itertools.cycle(random.sample(ports, len(ports)))
 
 
 def is_free(port: int) -> bool:
@@ -74,7 +88,9 @@ def served(settings: Mapping[str, str] | None = None) -> Iterator[Served]:
     """
     port = free_port()
     environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
-    environment |= {**(settings or {}), "TWINLENS_HOST": "127.0.0.1", "TWINLENS_PORT": str(port)}
+    # It ends when nobody asks any more: there is nothing to drain.
+    ours = {"TWINLENS_HOST": "127.0.0.1", "TWINLENS_PORT": str(port), "TWINLENS_DRAIN_S": "0"}
+    environment |= {**(settings or {}), **ours}
     command = [str(Path(sys.executable).with_name("twinlens")), "serve"]
     with running("`twinlens serve`", command, port, "/readyz", environment, ROOT) as pid:
         yield Served(f"http://127.0.0.1:{port}", pid)

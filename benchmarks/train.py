@@ -28,7 +28,7 @@ import torch
 import torchvision
 from PIL import Image
 
-from benchmarks.results import RESULTS, Goal, outcome, result, significant, write_result
+from benchmarks.results import RESULTS, Goal, commit, outcome, result, significant, write_result
 from training import device as devices
 from training import networks, recipe
 from training.arguments import Arguments
@@ -148,6 +148,7 @@ def main(given: list[str] | None = None) -> int:
         batch_size=options.batch_size,
         device="cpu",
     )
+    began = commit()
     try:
         with tempfile.TemporaryDirectory(prefix="bench-train-") as work:
             rows = measure(arguments, options.steps, options.rounds, Path(work))
@@ -163,6 +164,7 @@ def main(given: list[str] | None = None) -> int:
         "make bench-train" + (f' ARGS="{" ".join(named)}"' if named else ""),
         rows,
         goals(rows),
+        commit=began,
         definitions=DEFINITIONS,
         versions={"torch": torch.__version__, "torchvision": torchvision.__version__},
         facts={

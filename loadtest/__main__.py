@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from benchmarks.results import outcome, result, write_result
+from benchmarks.results import commit, outcome, result, write_result
 from loadtest import environment, figures
 from loadtest.measure import measure
 from loadtest.options import Options, parse
@@ -31,6 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: Options) -> int:
     began = time.monotonic()
+    measured_at = commit()
 
     def say(line: str) -> None:
         minutes, seconds = divmod(int(time.monotonic() - began), 60)
@@ -52,6 +53,7 @@ def _run(options: Options) -> int:
         options.command,
         found,
         figures.goals(found, measured),
+        commit=measured_at,
         definitions=figures.DEFINITIONS,
         versions={
             "chromium": next(iter(measured.cells.values()))["chromium"],

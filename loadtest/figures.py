@@ -70,7 +70,7 @@ def rows(measured: Measured, gathered: Gathered, options: Options) -> list[dict[
             "way": way,
             "users": row["users"],
             "kept_thresholds": row["status"] == 0,
-            "answers": row["summary"]["requests"],
+            "answers": row["summary"]["requests"] - row["summary"]["failed"],
             "failed": row["summary"]["failed"],
             "wrong": row["summary"]["wrong"],
             **_rounded(row["summary"], ("per_second", "p50_ms", "p95_ms")),

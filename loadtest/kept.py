@@ -31,15 +31,21 @@ class Kept:
         if fresh:
             shutil.rmtree(self.folder, ignore_errors=True)
 
-    def step(self, name: str, measure: Callable[[], Result]) -> Result:
-        """The result of a step, which is JSON: measured, unless an earlier run has done so."""
+    def step(
+        self, name: str, measure: Callable[[], Result], *, lasts: Callable[[Result], bool] = lambda _: True
+    ) -> Result:
+        """The result of a step, which is JSON: measured, unless an earlier run has done so.
+
+        :param lasts: whether a result is kept; one that is not is measured again by the next run.
+        """
         path = self.folder / f"{name}.json"
         if path.is_file():
             self._say(f"{name}: kept from an earlier run")
             return cast(Result, json.loads(path.read_bytes()))
         self._say(name)
         found = measure()
-        write_atomically(path, json.dumps(found, ensure_ascii=False).encode())
+        if lasts(found):
+            write_atomically(path, json.dumps(found, ensure_ascii=False).encode())
         return found
 
 

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple, TypedDict
 
-from benchmarks.results import commit
+from benchmarks.results import checkout
 from benchmarks.server import Served, served
 from loadtest import visits
 from loadtest.calibration import holds
@@ -76,8 +76,8 @@ def measure(options: Options, gathered: Gathered, digest: str, python: Path, say
     :raises TwinlensError: what is wrong with the pages, the server or locust.
     """
     shots = gathered.shots
-    # The commit is among them: what a result says it was measured with has to be true of all of it.
-    facts = [commit(), digest, options.count, options.phone_share, options.seconds, options.limit]
+    # The checkout is among them: what a result says it was measured with has to be true of all of it.
+    facts = [checkout(), digest, options.count, options.phone_share, options.seconds, options.limit]
     facts += [options.load_seconds, options.load_users]
     key = key_of(shots, [visits.PAGE, visits.UPLOAD_PAGE], facts)
     kept = Kept(options.work, key, say, fresh=options.fresh)
@@ -160,7 +160,7 @@ def _cost(
 def _load(
     server: Served, python: Path, options: Options, kept: Kept, network: Network, way: Way, shots: Sequence[Shot]
 ) -> LoadRow:
-    """Locust's user mix in two stages, every user on a line of its own."""
+    """Locust's user mix in two stages, every connection on a line of its own."""
     users = options.load_users
     stages = [Stage(options.load_seconds, max(users // 2, 1), users), Stage(options.load_seconds, users, users)]
     plan = Plan(shots, USERS, stages, Thresholds())

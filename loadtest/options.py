@@ -16,6 +16,8 @@ from twinlens.errors import TwinlensError
 
 WORK: Final = ROOT / "build" / "loadtest"
 _NOT_IN_COMMAND: Final = ("out", "work", "fresh")
+_AT_LEAST: Final = ("count", "phone_share", "phone_size", "seconds", "load_seconds", "load_users")
+"""Options that make a run a partial one when they are below their defaults."""
 
 
 @dataclass(frozen=True)
@@ -39,12 +41,18 @@ class Options:
     command: str
 
 
-def parse(arguments: Sequence[str] | None = None) -> Options:
+def parse(arguments: Sequence[str] | None = None, results: Path = RESULTS) -> Options:
     """Read the command line.
 
+    :param results: folder of the result of a whole run; a partial one's stays in ``--work``.
     :raises TwinlensError: ``invalid_data`` if the photos are in no folder.
     """
-    parser = argparse.ArgumentParser(prog="python -m loadtest", description="Compare server and device under load.")
+    parser = argparse.ArgumentParser(
+        prog="python -m loadtest",
+        description="Compare server and device under load.",
+        epilog="The result of a partial run (some networks or devices only, fewer or smaller photos, less time or "
+        "load) stays in the work folder.",
+    )
     add = parser.add_argument
     add("photos", nargs="?", type=Path, help="folder of photos; pictures made by code without it")
     add("--count", type=number(int, 1), default=100, help="photos of a visit (%(default)s)")
@@ -59,13 +67,19 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
     add("--limit", choices=("auto", "cgroup", "signals"), default="auto", help="what makes devices slow (%(default)s)")
     add("--fresh", action="store_true", help="measure everything anew instead of going on where a run was stopped")
     add("--work", type=Path, default=WORK, help="folder of what is measured so far (build/loadtest)")
-    add("--out", type=Path, default=RESULTS / "loadtest.json", help="result file; the page goes beside it")
+    add("--out", type=Path, metavar="FILE", help="result file (docs/results/loadtest.json); the page goes beside it")
     given = parser.parse_args(arguments)
     if given.photos is not None and not given.photos.is_dir():
         raise TwinlensError("invalid_data", f"{given.photos} is not a folder. Name the folder of the photos.")
+    whole = (
+        set(given.networks) == set(NETWORKS)
+        and set(given.devices) == set(DEVICES)
+        and all(getattr(given, name) >= parser.get_default(name) for name in _AT_LEAST)
+    )
     return Options(
         **vars(given)
         | {
+            "out": given.out or (results if whole else given.work) / "loadtest.json",
             "networks": [NETWORKS[name] for name in given.networks],
             "devices": [DEVICES[name] for name in given.devices],
             "command": make_command("loadtest", parser, given, _NOT_IN_COMMAND),

@@ -180,6 +180,11 @@ def _how(content: Row, rows: Sequence[Row]) -> Markup:
             "较慢设备是把整个浏览器（所有线程）限制在单核的一定份额；worker 中的循环须显示倍率误差在 15% 以内。",
         ),
         both(
+            "The server's deadline of a request, 30 seconds by default, is an hour here: on slow 3G it would cut off "
+            "the upload of a 12-megapixel photo.",
+            "服务器对每个请求的时限（默认 30 秒）在此放宽为一小时：否则在慢速 3G 上，1200 万像素照片的上传会被中断。",
+        ),
+        both(
             "The shrunk photo is the contract's resize as lossless WebP, or the photo itself where that is smaller; "
             "largest difference of a score: {difference}.",
             "缩小的照片按契约缩放并存为无损 WebP；若原图更小则发送原图。分数最大差异：{difference}。",

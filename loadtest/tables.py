@@ -142,9 +142,10 @@ def load_section(rows: Sequence[Row]) -> Markup:
         for row in rows
     ]
     caption = both(
-        "Locust's users, each on a line of its own: most send one photo at a time, some a burst, some photos of 12 "
-        "megapixels. Every answer was checked against the golden label.",
-        "locust 的用户各有自己的线路：多数每次发送一张，部分成批发送，部分发送 1200 万像素照片。"
+        "Locust's users, each connection on a line of its own (a burst has six): most send one photo at a time, some a "
+        "burst, some photos of 12 megapixels. Every answer was checked against the golden label.",
+        "locust 用户的每个连接各有自己的线路（成批发送时有六个）："
+        "多数每次发送一张，部分成批发送，部分发送 1200 万像素照片。"
         "每个回答都与标准标签核对。",
     )
     return section(both("The server under load", "负载下的服务器"), figure(table(head, body), caption, scroll=True))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx
 
-from benchmarks.results import RESULTS, outcome, result, write_result
+from benchmarks.results import RESULTS, commit, outcome, result, write_result
 from benchmarks.server import serving
 from browser.chromium import chromium
 from parity import photos as photo_files
@@ -33,6 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(options: Options) -> int:
     folder, out = options.photos, options.out
+    began = commit()
     settings = Settings.from_environment().to_environment()
     with tempfile.TemporaryDirectory(prefix="parity-") as name, serving(settings) as url, chromium() as browser:
         work = Path(name)
@@ -49,6 +50,7 @@ def _run(options: Options) -> int:
         options.command,
         [one.row(group) for group, comparisons in groups.items() for one in comparisons],
         parity.goals,
+        commit=began,
         definitions=DEFINITIONS,
         versions={"chromium": chromium_version},
         facts={

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from benchmarks.results import RESULTS, result, significant, write_result
+from benchmarks.results import RESULTS, commit, result, significant, write_result
 from parity import photos as photo_files
 from parity.options import Options, parse
 from parity.photos import LARGE_SIZE, Photo, large_copies, with_headroom
@@ -111,13 +111,15 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(options: Options) -> int:
+    began = commit()
     network = Network(open_current(Settings.from_environment().model_folder))
     contract = network.contract
     with tempfile.TemporaryDirectory(prefix="parity-dct-") as name:
         rows = _rows(options.photos, options.large, Path(name), network)
     model = {"name": contract.model.name, "version": contract.model.version}
     facts = {"model": model, "jpeg_dct_headroom": contract.decode.jpeg_dct_headroom}
-    write_result(options.out, result(options.command, rows, [], definitions=_DEFINITIONS, facts=facts))
+    content = result(options.command, rows, [], commit=began, definitions=_DEFINITIONS, facts=facts)
+    write_result(options.out, content)
     for row in rows:
         sys.stdout.write(f"{row}\n")
     sys.stdout.write(f"Written: {options.out}\n")

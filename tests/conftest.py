@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
 
 from tests import models
 from twinlens.classifier import Classifier
@@ -13,6 +14,10 @@ from twinlens.settings import PREFIX, Settings
 
 # Threads of torch that spin while they wait take the cores from whatever else runs, as training/__main__.py says.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Tests that run side by side share the cores: more threads in each would only wait for those of the others.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

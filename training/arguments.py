@@ -35,6 +35,7 @@ class Arguments:
     crop_area: float = 0.35
     patience: int = 6
     seed: int = 0
+    split_seed: int = 0
     device: str = "auto"
     workers: int | None = None
     memory_mib: int = 4096

@@ -11,6 +11,8 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
+import torch
+
 from training import export, measure, soup, train, tune
 from twinlens.errors import TwinlensError
 
@@ -32,7 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command.
 
     :param arguments: the command line without the program's name; the process's own by default.
-    :return: the exit status: 0, 2 for a :class:`~twinlens.errors.TwinlensError`, 130 after Ctrl-C.
+    :return: the exit status: 0, 2 for a :class:`~twinlens.errors.TwinlensError`, a full disk or a full GPU, 130 after
+        Ctrl-C.
     """
     options = parser().parse_args(arguments)
     try:
@@ -43,6 +46,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:  # a full disk, a folder that cannot be made or written
         where = f"{error.filename}: " if error.filename else ""
         sys.stderr.write(f"error [cannot_write]: {where}{error.strerror or error}\n")
+        return 2
+    except torch.OutOfMemoryError as error:
+        sys.stderr.write(
+            f"error [invalid_arguments]: {str(error).partition('. ')[0]}: the GPU has too little memory. Give a "
+            "smaller --batch-size or --train-size, or --device cpu.\n"
+        )
         return 2
     except KeyboardInterrupt:
         sys.stderr.write("\nInterrupted.\n")

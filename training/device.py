@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import re
 import sys
-from typing import Literal
+from pathlib import Path
+from typing import Final, Literal
 
+import psutil  # type: ignore[import-untyped]
 import torch
 
 from twinlens.errors import TwinlensError
 from twinlens.inference import available_threads
 
 Precision = Literal["float32", "bfloat16", "float16"]
+
+_CGROUP: Final = Path("/sys/fs/cgroup")
+_CGROUP_MEMORY: Final = (
+    ("memory.max", "memory.current", "memory.stat"),
+    ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "memory/memory.stat"),
+)
+"""The limit, what is used of it, and how much of that are files that can be dropped: of version 2 and version 1."""
 
 
 def choose(name: str, local_rank: int = 0) -> torch.device:
@@ -58,3 +68,32 @@ def workers(wanted: int | None, device: torch.device, held: bool) -> int:
     if wanted is not None:
         return wanted
     return 1 if held and device.type == "cpu" else available_threads()
+
+
+def photo_memory(allowed_mib: int, processes: int = 1) -> int:
+    """Bytes of decoded photos that each process may hold: its part of what is allowed, or of half of the free memory.
+
+    :param allowed_mib: what ``--memory-mib`` allows all of them together, in MiB.
+    :param processes: those of this machine that train together.
+    """
+    return min(allowed_mib << 20, free_memory() // 2) // processes
+
+
+def free_memory(cgroup: Path = _CGROUP) -> int:
+    """Bytes of memory that are free on this machine or, where that is less, within the cgroup's limit.
+
+    In a container with a limit the machine's own figure says nothing: whoever goes by it is killed.
+
+    :param cgroup: where the cgroup's files lie.
+    """
+    free = int(psutil.virtual_memory().available)
+    for limit_file, used_file, details_file in _CGROUP_MEMORY:
+        try:
+            limit = int((cgroup / limit_file).read_text())
+            used = int((cgroup / used_file).read_text())
+            details = (cgroup / details_file).read_text()
+        except (OSError, ValueError):  # another version's cgroup, or "max": no limit
+            continue
+        droppable = re.search(r"^inactive_file (\d+)$", details, re.MULTILINE)
+        free = min(free, max(0, limit - used + (int(droppable[1]) if droppable else 0)))
+    return free

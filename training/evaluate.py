@@ -7,6 +7,7 @@ next figure a little less honest.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,11 +18,12 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from training.data import Sample
+from training.data import TEST, Sample
 from training.model_card import MEASUREMENTS_HEADING
 from training.networks import to_input
 from training.photos import Photos, served
 from training.progress import bar
+from training.run import as_json
 from twinlens.contract import Normalize, Rules
 from twinlens.errors import TwinlensError
 from twinlens.inference import available_threads, softmax
@@ -32,7 +34,13 @@ Predict = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 """From uint8 (N, height, width, 3), RGB, to logits, float32 (N, labels)."""
 
 MEASUREMENTS: Final = "measurements.json"
+WEIGHTS_OF_RUN: Final = "weights of the run"
+"""What is said to have been measured, in words, begins so where it was a run."""
 _TABLE_HEAD: Final = ("| Date | What | Digest | Top-1 | Photos |", "| --- | --- | --- | --- | --- |")
+# What `append_measurement` writes.
+_ROW: Final = re.compile(
+    r"\| (?P<date>\S+) \| (?P<what>.+) \| `(?P<digest>[0-9a-f]+)` \| (?P<top1>[01]\.\d+) \| (?P<n>\d+) \|"
+)
 _BATCH: Final = 32
 
 
@@ -115,6 +123,53 @@ def measurements(run: Path) -> list[dict[str, Any]]:
         raise TwinlensError(
             "invalid_run", f"{path} cannot be read ({error}). Mend it: it is the only record."
         ) from None
+
+
+def measurements_from(run: Path) -> list[dict[str, Any]]:
+    """As :func:`measurements`, for the record of what is made from the run: which run it was is said.
+
+    :param run: the run's folder.
+    :raises TwinlensError: as :func:`measurements` does.
+    """
+    own = f"{WEIGHTS_OF_RUN} {run.resolve().name},"
+    return [{**each, "what": str(each["what"]).replace(f"{WEIGHTS_OF_RUN},", own, 1)} for each in measurements(run)]
+
+
+def measurements_in(card: Path) -> list[dict[str, Any]]:
+    """The rows that :func:`append_measurement` has written into a card, as :func:`measurements` gives them.
+
+    :param card: the ``MODEL_CARD.md``; it may be missing, and anybody may have changed it.
+    """
+    try:
+        lines = card.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return []
+    rows = (_ROW.fullmatch(line) for line in lines)
+    return [
+        {
+            "date": row["date"],
+            "what": row["what"].replace("\\|", "|"),
+            "split": TEST,
+            "digest": row["digest"],
+            "top1": float(row["top1"]),
+            "n": int(row["n"]),
+            "correct": round(float(row["top1"]) * int(row["n"])),
+        }
+        for row in rows
+        if row
+    ]
+
+
+def inherit(run: Path, looks: Sequence[Mapping[str, Any]]) -> None:
+    """Begin a run's record with what was measured on test with what it is made from, unless it has a record.
+
+    Whoever measures it anew has seen those figures.
+
+    :param run: the run's folder.
+    :param looks: as :func:`measurements` gives them.
+    """
+    if looks and not (run / MEASUREMENTS).exists():
+        write_atomically(run / MEASUREMENTS, as_json(list(looks)))
 
 
 def append_measurement(card: Path, measurement: Mapping[str, Any]) -> None:

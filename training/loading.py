@@ -53,6 +53,6 @@ def say_held(photos: Photos, memory_mib: int) -> None:
     held = photos.held
     if held < len(photos):
         say(
-            f"{held} of {len(photos)} photos to learn from fit --memory-mib {memory_mib}; the others "
-            "are decoded anew in every epoch, which takes longer."
+            f"{held} of {len(photos)} photos to learn from fit --memory-mib {memory_mib} and half of the free memory; "
+            "the others are decoded anew in every epoch, which takes longer."
         )

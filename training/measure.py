@@ -40,7 +40,12 @@ def add_parser(commands: Any) -> None:
     add("--split", choices=[VALIDATION, TEST], required=True, help="which photos")
     add("--data", type=Path, help="folder of photos (for a run by default the one it was trained on)")
     add("--other-data", action="store_true", help="the photos need not be those that it was trained on")
-    add("--seed", type=whole(0), default=0, help="of the split, where DATA has no splits of its own (default: 0)")
+    add(
+        "--split-seed",
+        type=whole(0),
+        default=0,
+        help="of the split, where DATA has none of its own: what the model was trained with (default: 0)",
+    )
     add(
         "--out",
         type=Path,
@@ -56,7 +61,7 @@ def run(options: argparse.Namespace) -> None:
 
     :raises TwinlensError: as :func:`measure` does.
     """
-    measured = measure(options.target, options.split, options.data, options.other_data, options.seed)
+    measured = measure(options.target, options.split, options.data, options.other_data, options.split_seed)
     if not options.json:
         say(table(measured.result))
     folder = options.out or default_folder(measured)

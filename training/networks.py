@@ -94,6 +94,7 @@ def init_sha256(arch: str, init: str) -> str | None:
 def check_size(network: nn.Module, arch: str, size: int) -> None:
     """Try one input of a given size.
 
+    :param arch: what the error calls it.
     :param size: height and width in pixels.
     :raises TwinlensError: ``invalid_arguments`` if the network cannot take it.
     """

@@ -64,10 +64,10 @@ def train(arguments: Arguments, group: Group = ALONE) -> Run:
     networks.check(arguments.arch, arguments.init)  # before photos are read, which can take minutes
 
     # Photos: found and checked, then held in memory, those for validation as the server will show them.
-    budget = (arguments.memory_mib << 20) // group.local_size
+    budget = devices.photo_memory(arguments.memory_mib, group.local_size)
     held_edge = round(max(arguments.train_size) * _HELD_SCALE)
     budget_to_learn = budget - budget // 4
-    data, photos = open_reduced(arguments.data, arguments.seed, held_edge, arguments.squeeze, budget_to_learn)
+    data, photos = open_reduced(arguments.data, arguments.split_seed, held_edge, arguments.squeeze, budget_to_learn)
     for line in data.describe():
         say(line)
     record = going_on or _new_record(arguments, data, device, group)
@@ -80,7 +80,7 @@ def train(arguments: Arguments, group: Group = ALONE) -> Run:
     say_held(photos, arguments.memory_mib)
 
     # The network, and what teaches it.
-    teachers = open_teachers(arguments.teacher, data, device)
+    teachers = open_teachers(arguments.teacher, data, arguments.train_size, device)
     if going_on and going_on.teachers != [teacher.taught for teacher in teachers]:
         raise TwinlensError(
             "invalid_arguments", f"The --teacher of {arguments.out} has changed since. Give another --out."

@@ -31,7 +31,7 @@ Splits = dict[str, dict[str, list[str]]]
 
 
 class Epoch(BaseModel):
-    """What was measured in one epoch; validation is of the averaged (EMA) weights, at the served size."""
+    """What was measured in one epoch; validation is at the served size, of the averaged (EMA) or the tuned weights."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -40,7 +40,7 @@ class Epoch(BaseModel):
     """Learning rate of the body's weights at the end of the epoch."""
     lr_head: float
     train_loss: float
-    """Mean over the augmented photos, label smoothing included."""
+    """Mean over the augmented photos, label smoothing included; in a tuning the divergence from the answers before."""
     train_top1: float
     validation_loss: float
     """Mean negative log-likelihood, without label smoothing."""
@@ -212,6 +212,19 @@ def to_resume(
             f"it with torchrun --nproc-per-node {record.processes}, or give another --out.",
         )
     return record
+
+
+def refuse_among_photos(out: Path, data: Path) -> None:
+    """Keep a run's folder out of the folder of photos.
+
+    :raises TwinlensError: ``invalid_arguments`` if it lies there.
+    """
+    if out.resolve().is_relative_to(data.resolve()):
+        raise TwinlensError(
+            "invalid_arguments",
+            f"--out {out} lies in the folder of photos, {data}, where it would be taken for a label as soon as the "
+            "photos are read again. Give a folder elsewhere.",
+        )
 
 
 def load_splits(run: Path) -> Splits:

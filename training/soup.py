@@ -19,11 +19,21 @@ import torch
 from training import checkpoint, networks
 from training.calibration import fit_temperature
 from training.data import VALIDATION, reopen
-from training.evaluate import evaluate_logits, predictor, run_photos
+from training.evaluate import evaluate_logits, inherit, measurements_from, predictor, run_photos
 from training.photos import Photos, served
 from training.progress import say
 from training.rules import preprocessing
-from training.run import Ingredient, Run, git_commit, load, load_splits, save, save_splits, versions
+from training.run import (
+    Ingredient,
+    Run,
+    git_commit,
+    load,
+    load_splits,
+    refuse_among_photos,
+    save,
+    save_splits,
+    versions,
+)
 from twinlens.errors import TwinlensError
 
 State = dict[str, torch.Tensor]
@@ -68,6 +78,7 @@ def soup(runs: Sequence[Path], out: Path, data: Path | None = None) -> Path:
     for run, record in zip(runs, records, strict=True):
         _check(run, record, runs[0], records[0])
     first = records[0]
+    refuse_among_photos(out, data or Path(first.data))
     states = [checkpoint.load_best(run) for run in runs]
     photos = reopen(runs[0], first, data)
     rules = preprocessing(first)
@@ -104,6 +115,8 @@ def soup(runs: Sequence[Path], out: Path, data: Path | None = None) -> Path:
     ]
     checkpoint.save(out / checkpoint.BEST, mixed)
     save_splits(out, load_splits(runs[0]))
+    looks = [look for run in runs for look in measurements_from(run)]
+    inherit(out, sorted(looks, key=lambda look: str(look["date"])))
     new: dict[str, Any] = {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "arguments": {"soup": [str(run) for run in runs]},
@@ -151,5 +164,5 @@ def _check(run: Path, record: Run, first_run: Path, first: Run) -> None:
                 "invalid_arguments",
                 f"{run} and {first_run} differ in their {name.replace('_', ' ')} ({getattr(record, name)} and "
                 f"{getattr(first, name)}). Only runs of one network, from the same trained weights, on the same photos "
-                "can be averaged.",
+                "and with the same --split-seed can be averaged.",
             )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
 from training import checkpoint, model_card, networks, published
+from training.evaluate import measurements_from, measurements_in
 from training.measure import CARD
 from training.run import load
 from training.target import Target, open_target
@@ -27,6 +29,8 @@ class Source:
     """For people: which run, or which version of which model."""
     origin: list[str]
     """Lines of a model card: initial weights, teachers, training."""
+    looks: list[dict[str, Any]]
+    """What was measured on test with it and with what it was made from, as :func:`training.evaluate.measurements`."""
 
 
 def open_source(path: Path) -> Source:
@@ -43,11 +47,13 @@ def open_source(path: Path) -> Source:
         sha256 = next(file.sha256 for file in contract.files if file.path == graph)
         network = published.open_network(target.version)
         name = f"version {contract.model.version} of {contract.model.name}"
-        return Source(target, network, sha256, name, model_card.origin_in(target.path / CARD))
+        card = target.path / CARD
+        return Source(target, network, sha256, name, model_card.origin_in(card), measurements_in(card))
     record = load(path)
     if record.finished is None:
         raise TwinlensError("invalid_arguments", f"{path} is not finished. Go on with it: train … --resume.")
     network = networks.create(record.arch, len(record.labels))
     network.load_state_dict(checkpoint.load_best(path))
     sha256 = checkpoint.best_sha256(path)
-    return Source(target, network.eval(), sha256, f"the run {target.name}", model_card.origin(record))
+    name, looks = f"the run {target.name}", measurements_from(path)
+    return Source(target, network.eval(), sha256, name, model_card.origin(record), looks)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from training import checkpoint, networks
 from training.data import DataSet, Sample, open_dataset, reopen
-from training.evaluate import Predict, predictor
+from training.evaluate import WEIGHTS_OF_RUN, Predict, predictor
 from training.files import Read
 from training.rules import Preprocessing, preprocessing
 from training.run import RUN, Run, load
@@ -109,7 +109,7 @@ def open_target(path: Path) -> Target:
         digest = checkpoint.best_sha256(path)
         predict = predictor(network, rules.normalize, torch.device("cpu"))
         best = f", epoch {record.best.epoch}" if record.best else ""
-        what = f"weights of the run{best}, float32, torch"
+        what = f"{WEIGHTS_OF_RUN}{best}, float32, torch"
         return Target(path, what, digest, record.labels, record.data_digest, rules, predict, record)
     if not (path / CURRENT).is_file() and not (path / CONTRACT).is_file():
         raise TwinlensError(
@@ -143,8 +143,8 @@ def open_photos(target: Target, data: Path | None, other_data: bool, seed: int, 
         raise TwinlensError(
             "invalid_data",
             f"The photos in {data} are not those that {target.path} was trained on (digest {photos.digest[:12]}…, not "
-            f"{target.data_digest[:12]}…). If it was trained with another --seed, give that; to measure on other "
-            "photos all the same, add --other-data.",
+            f"{target.data_digest[:12]}…). If it was trained with another --split-seed, give that; to measure on "
+            "other photos all the same, add --other-data.",
         )
     unknown = sorted(set(photos.labels) - set(target.labels))
     if unknown:

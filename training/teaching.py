@@ -6,7 +6,7 @@ of their scores. A wrong label in the folder weighs less where they doubt it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,16 +28,20 @@ class Teacher(NamedTuple):
     taught: Taught
 
 
-def open_teachers(runs: Sequence[Path], data: DataSet, device: torch.device) -> list[Teacher]:
+def open_teachers(runs: Sequence[Path], data: DataSet, sizes: Collection[int], device: torch.device) -> list[Teacher]:
     """Open the best weights of training runs, of any network.
 
     :param runs: their folders.
     :param data: the photos that will be learned from.
-    :raises TwinlensError: ``invalid_run``, or ``invalid_arguments`` if one answers with other labels.
+    :param sizes: edges of the crops that they will see, in pixels.
+    :raises TwinlensError: ``invalid_run``, or ``invalid_arguments`` if one is not finished, answers with other labels,
+        or cannot take crops of these sizes.
     """
     teachers = []
     for run in runs:
         record = load(run)
+        if record.finished is None:
+            raise TwinlensError("invalid_arguments", f"{run} is not finished. Go on with it: train … --resume.")
         if record.labels != data.labels:
             raise TwinlensError(
                 "invalid_arguments",
@@ -51,6 +55,8 @@ def open_teachers(runs: Sequence[Path], data: DataSet, device: torch.device) -> 
             )
         network = networks.create(record.arch, len(record.labels))
         network.load_state_dict(checkpoint.load_best(run))
+        for size in sorted(set(sizes)):
+            networks.check_size(network, f"The teacher {run} ({record.arch})", size)
         network = network.eval().requires_grad_(False).to(memory_format=torch.channels_last).to(device)
         teachers.append(Teacher(network, Taught(arch=record.arch, sha256=checkpoint.best_sha256(run))))
     return teachers

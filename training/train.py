@@ -11,7 +11,7 @@ from training.arguments import Arguments
 from training.distributed import joined
 from training.progress import say
 from training.recipe import train
-from training.run import RUN
+from training.run import RUN, refuse_among_photos
 from twinlens.errors import TwinlensError
 
 
@@ -78,7 +78,13 @@ def add_parser(commands: Any) -> None:
     add("--ema", type=number(0, 0.99999), default=default["ema"], help="decay of the moving average, per step")
     add("--crop-area", type=number(0.01, 1), default=default["crop_area"], help="smallest part of a photo in a crop")
     add("--patience", type=whole(1), default=default["patience"], help="epochs without a better one before it stops")
-    add("--seed", type=whole(0), default=default["seed"], help="of the split, the weights, the order and the crops")
+    add("--seed", type=whole(0), default=default["seed"], help="of weights that begin random, the order and the crops")
+    add(
+        "--split-seed",
+        type=whole(0),
+        default=default["split_seed"],
+        help="of the split, where DATA has none of its own; runs of one soup, teachers and learners share it",
+    )
     add("--device", choices=["auto", "cpu", "cuda"], default=default["device"], help="where the network runs")
     add(
         "--workers",
@@ -86,7 +92,12 @@ def add_parser(commands: Any) -> None:
         default=argparse.SUPPRESS,
         help="processes that augment (default: one; with a GPU or too little memory as many as there are cores)",
     )
-    add("--memory-mib", type=whole(0), default=default["memory_mib"], help="most memory for decoded photos, in MiB")
+    add(
+        "--memory-mib",
+        type=whole(0),
+        default=default["memory_mib"],
+        help="most memory for decoded photos, in MiB; never more than half of what is free",
+    )
     add("--resume", action="store_true", help="go on where the run in --out stopped")
     parser.set_defaults(func=run)
 
@@ -106,12 +117,7 @@ def run(options: argparse.Namespace) -> None:
             f"--shorter-edge {arguments.shorter_edge} is below --image-size {arguments.image_size}: the crop would "
             "reach beyond the photo.",
         )
-    if arguments.out.resolve().is_relative_to(arguments.data.resolve()):
-        raise TwinlensError(
-            "invalid_arguments",
-            f"--out {arguments.out} lies in the folder of photos, {arguments.data}, where it would be taken for "
-            "a label as soon as the photos are read again. Give a folder elsewhere.",
-        )
+    refuse_among_photos(arguments.out, arguments.data)
     with joined() as group:
         train(arguments, group)
     say(f"{arguments.out / RUN}")

@@ -9,10 +9,9 @@ from typing import Any
 
 from training.progress import say
 from training.rounding import WEIGHTS, integer_bits
-from training.run import RUN
+from training.run import RUN, refuse_among_photos
 from training.train import number, whole
 from training.tuning import Tuning, tune
-from twinlens.errors import TwinlensError
 
 
 def add_parser(commands: Any) -> None:
@@ -54,11 +53,12 @@ def add_parser(commands: Any) -> None:
         help="edge of the crops to learn from, in pixels (default: the served size)",
     )
     add("--crop-area", type=number(0.01, 1), default=default["crop_area"], help="smallest part of a photo in a crop")
+    add("--seed", type=whole(0), default=default["seed"], help="of the order and the crops")
     add(
-        "--seed",
+        "--split-seed",
         type=whole(0),
-        default=default["seed"],
-        help="of the order, the crops and, for a published model, the split where DATA has none of its own",
+        default=default["split_seed"],
+        help="of a published model's photos, where DATA has no splits of its own: what it was trained with",
     )
     add("--device", choices=["auto", "cpu", "cuda"], default=default["device"], help="where the network runs")
     add(
@@ -67,7 +67,12 @@ def add_parser(commands: Any) -> None:
         default=argparse.SUPPRESS,
         help="processes that augment (default: one; with a GPU or too little memory as many as there are cores)",
     )
-    add("--memory-mib", type=whole(0), default=default["memory_mib"], help="most memory for decoded photos, in MiB")
+    add(
+        "--memory-mib",
+        type=whole(0),
+        default=default["memory_mib"],
+        help="most memory for decoded photos, in MiB; never more than half of what is free",
+    )
     add("--resume", action="store_true", help="go on where the run in --out stopped")
     parser.set_defaults(func=run)
 
@@ -80,11 +85,7 @@ def run(options: argparse.Namespace) -> None:
     """
     given = {field.name: getattr(options, field.name) for field in fields(Tuning) if hasattr(options, field.name)}
     tuning = Tuning(**given)
-    if tuning.data is not None and tuning.out.resolve().is_relative_to(tuning.data.resolve()):
-        raise TwinlensError(
-            "invalid_arguments",
-            f"--out {tuning.out} lies in the folder of photos, {tuning.data}, where it would be taken for a label as "
-            "soon as the photos are read again. Give a folder elsewhere.",
-        )
+    if tuning.data is not None:
+        refuse_among_photos(tuning.out, tuning.data)
     tune(tuning)
     say(f"{tuning.out / RUN}")

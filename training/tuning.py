@@ -31,12 +31,12 @@ from training import device as devices
 from training.curves import CURVES, draw
 from training.data import TRAIN, VALIDATION, DataSet
 from training.deploy import Deployed, deploy
-from training.evaluate import evaluate_logits, predictor, run_photos
+from training.evaluate import evaluate_logits, inherit, predictor, run_photos
 from training.loading import load_epoch, say_held
 from training.photos import Held, Photos, reduced, served
 from training.progress import bar, say
 from training.rounding import best_scales, bits_by_name, integer_bits, round_weights, straight_through
-from training.run import Epoch, Run, Tuned, git_commit, save, save_splits, to_resume, versions
+from training.run import Epoch, Run, Tuned, git_commit, refuse_among_photos, save, save_splits, to_resume, versions
 from training.source import Source, open_source
 from training.target import open_photos
 from training.unfolding import unfold
@@ -64,6 +64,7 @@ class Tuning:
     """Edge of the crops in pixels; by default that of the served input."""
     crop_area: float = 0.5
     seed: int = 0
+    split_seed: int = 0
     device: str = "auto"
     workers: int | None = None
     memory_mib: int = 4096
@@ -92,6 +93,8 @@ def tune(tuning: Tuning) -> Run:
         raise TwinlensError(
             "invalid_arguments", f"{tuning.source} is not what {tuning.out} was begun with. Give another --out."
         )
+    if tuning.data is None and source.target.run is not None:
+        refuse_among_photos(tuning.out, Path(source.target.run.data))
 
     # The network that learns, and the one that it learns from.
     rules = source.target.rules
@@ -99,16 +102,19 @@ def tune(tuning: Tuning) -> Run:
     edge = tuning.train_size or max(size)
     teacher = deploy(source.network, size, rules.normalize, "float32").to(memory_format=torch.channels_last)
     _check_size(teacher, edge)
+    # What cannot be put back into torchvision's network is refused now, not after photos were read for minutes.
+    empty = networks.create(source.target.architecture, len(source.target.labels))
+    unfold(empty, teacher.network.state_dict(), size, rules.normalize)
 
     # Photos: held in memory at a size from which the smallest crops need not be enlarged.
-    budget = tuning.memory_mib << 20
+    budget = devices.photo_memory(tuning.memory_mib)
     held_edge, squeeze = math.ceil(edge / math.sqrt(tuning.crop_area)), rules.resize.squeeze
     held = Held(budget - budget // 4)
     data = open_photos(
         source.target,
         tuning.data,
         other_data=False,
-        seed=tuning.seed,
+        seed=tuning.split_seed,
         read=lambda file, content: held.put(file, reduced(content, held_edge, squeeze)),
     )
     photos = Photos(
@@ -151,6 +157,7 @@ def tune(tuning: Tuning) -> Run:
     save(tuning.out, record)
     if not resuming:
         save_splits(tuning.out, data.paths())
+        inherit(tuning.out, source.looks)
 
     # Epochs: learn, round, validate what was rounded, keep the best, and leave everything needed to go on.
     while record.finished is None:

@@ -38,7 +38,8 @@ def unfold(
     :param normalize: the graph's normalisation.
     :return: the network, in evaluation mode.
     :raises TwinlensError: ``unsupported_operation`` if one of the graph's weights is missing, is of another shape, or
-        is not the network's own (an adaptive pool was folded into it).
+        is not the network's own (an adaptive pool was folded into it, or it is the bias that a layer norm left to a
+        layer without one).
     """
     make_neutral(network.eval())
     neutral = deploy(network, size, normalize, "float32").network.state_dict()
@@ -56,6 +57,12 @@ def unfold(
             )
         module, _, kind = name.rpartition(".")
         place = f"{norms[module]}.{kind}" if kind == "bias" and module in norms else name
+        if place not in own:
+            raise TwinlensError(
+                "unsupported_operation",
+                f"The weight {name} has no place in the network: the offset of a layer norm is folded into a layer "
+                "that has no bias. Networks with such layers (swin_t and its like) cannot be taken apart again.",
+            )
         layer = isinstance(network.get_submodule(module), nn.Conv2d | nn.Linear)
         factor = float(shown.flatten()[0])
         if own[place].shape != shown.shape or (layer and kind == "weight" and not bool((shown == factor).all())):

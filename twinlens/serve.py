@@ -68,6 +68,7 @@ def serve(settings: Settings) -> None:
             working_dir=str(ROOT),
             host=address,
             port=settings.port,
+            timeout_keep_alive=settings.keep_alive_s,
             timeout_graceful_shutdown=settings.grace_s,
         )
 

@@ -68,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(options: argparse.Namespace) -> int:
+    began = commit()
     engine = choose(options.engine)
     version = open_current(Settings.from_environment({}).model_folder)
     if not (ROOT / "web" / "dist" / "index.html").is_file():
@@ -77,7 +78,7 @@ def _run(options: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="twinlens-container-") as work:
         say("building")
         context = bento.build(Path(work) / "bentos")
-        labels = {"BASE": options.base, "VERSION": __version__, "REVISION": commit()}
+        labels = {"BASE": options.base, "VERSION": __version__, "REVISION": began}
         engine.build(CONTAINERFILE, context, options.tag, labels)
         base, image = (_saved(engine, name, Path(work)) for name in (options.base, options.tag))
     layers = archive.above(image, base)
@@ -101,6 +102,7 @@ def _run(options: argparse.Namespace) -> int:
             *(check.to_json() for check in looked),
         ],
         found,
+        commit=began,
         definitions=DEFINITIONS,
         versions={engine.name: engine.version},
         facts={

@@ -69,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(options: argparse.Namespace) -> int:
+    began = commit()
     chosen = _chosen(options.only)
     with chromium(webgl=True) as browser:
         chromium_version = browser.version
@@ -81,6 +82,7 @@ def _run(options: argparse.Namespace) -> int:
         _command(options),
         rows,
         found,
+        commit=began,
         definitions={**DEFINITIONS, "not within N s": f"a run in the browser was ended after {options.limit:g} s"},
         versions={"chromium": chromium_version, **versions()},
         facts={"environment_megabytes": megabytes(environment)},

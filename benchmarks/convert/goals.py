@@ -40,7 +40,7 @@ DEFINITIONS: Final = {
     "weights": "random, with the batch-norm statistics of real activations, rounded to float16 before both routes",
     "seconds": "from the ONNX file to the files of the graph model; for the official route with the start of its two "
     "programs and with another network's conversion beside it, for the direct writer without the import of onnx and "
-    "NumPy",
+    "NumPy, the median of three conversions with nothing beside them",
     "megabytes": "the files of the graph model, 10^6 bytes",
     "environment_megabytes": "10^6 bytes of files that the conversion loads (direct) or installs (official), on top of "
     "Python and without what Python compiles; PyTorch, which makes the ONNX file for both, not counted",

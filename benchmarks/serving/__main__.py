@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmarks.arguments import reported
 from benchmarks.process import FAILED
-from benchmarks.results import commit, outcome, result, write_result
+from benchmarks.results import checkout, commit, outcome, result, write_result
 from benchmarks.serving import ceiling, gpu, photos, wrk
 from benchmarks.serving.goals import DEFINITIONS, goals, spread
 from benchmarks.serving.options import Options, parse
@@ -34,6 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: Options) -> int:
+    began = commit()
     require_proc()
     client = wrk.version()
     logging.getLogger("PIL").setLevel(logging.ERROR)
@@ -50,6 +51,7 @@ def _run(options: Options) -> int:
         options.command,
         made,
         found,
+        commit=began,
         definitions=DEFINITIONS,
         versions={"wrk": client, **versions()},
         facts={
@@ -64,7 +66,7 @@ def _run(options: Options) -> int:
             "made": options.photos is None,
             "rounds": options.rounds,
             "seconds": options.seconds,
-            "gpu": gpu.measure(classifier.version),
+            "gpu": gpu.measure(classifier.version, options.cache),
             "spread": spread(rounds),
         },
     )
@@ -82,7 +84,7 @@ def _rounds(
     """Every round, what an earlier run has measured left as it is."""
     shots = [each.shot for some in sent.values() for each in some]
     version = classifier.version
-    facts = [commit(), version.digest, options.seconds, CELLS]
+    facts = [checkout(), version.digest, options.seconds, CELLS]
     kept = Kept(options.work, key_of(shots, [], facts), say, fresh=options.fresh)
     found: list[dict[str, Any]] = []
 
@@ -96,12 +98,15 @@ def _rounds(
     small = [Path(each.shot.path) for each in sent[SMALL]]
     tried: dict[str, Any] = {}
     if CEILING in options.only:
-        tried = kept.step("every setting of the ceiling", partial(ceiling.candidates, version.path, small))
+        found_once = partial(ceiling.candidates, version.path, small)
+        tried = kept.step("every setting of the ceiling", found_once, lasts=lambda settings: FAILED not in settings)
     with bar(options.rounds * len(options.only), "Turns", unit="turn") as progress:
         for number in range(options.rounds):
             found.append({})
             for name in order(options.only, number):
-                found[-1][name] = kept.step(f"round {number + 1}, {name}", partial(turn, name))
+                # A server that did not start once is tried again by a run that goes on.
+                step = f"round {number + 1}, {name}"
+                found[-1][name] = kept.step(step, partial(turn, name), lasts=lambda timed: bool(timed["cells"]))
                 progress.update()
     return found
 

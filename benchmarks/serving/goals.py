@@ -17,7 +17,8 @@ _RATES: Final = dict(zip(PEERS, (1.2, 1.0, 2.0, 2.0, 5.0), strict=True))
 
 DEFINITIONS: Final = {
     "value of a goal": "median over the rounds of what is measured, or divided, within one round; failed_128 is the "
-    "sum over the rounds. spread has the 10th and the 90th percentile over the rounds, and every round's",
+    "sum over the rounds; none unless it was measured in every round. spread has the 10th and the 90th percentile over "
+    "the rounds that were, and every one's",
     "twinlens": "twinlens serve with its default settings, batching on; twinlens_unbatched: TWINLENS_BATCHING=false",
     "fastapi_tutorial": "FastAPI and ONNX Runtime as a tutorial has it: thread pool, no batching",
     "fastapi_tuned": "the same with our decode and our graph",
@@ -30,7 +31,9 @@ DEFINITIONS: Final = {
     "twice the mean counts for the requests that its connection could not send meanwhile, too",
     "failed": "answers of another status, socket errors, and requests to which nothing came back, over all rounds",
     "not_timed": "why there are no figures: each server first has to answer each photo with its golden label",
-    "cpu_seconds_per_1000": "processor seconds of the server's whole process tree for 1,000 photos answered, wrk's not",
+    "cpu_seconds_per_1000": "processor seconds of the server's whole process tree, wrk's not, from wrk's start to its "
+    "end, for 1,000 photos answered. What was done for photos whose answer wrk did not wait for, at most one a "
+    "connection, is in it for every server alike, since only ours tells how much that was; the ceiling has none such",
     "peak_memory_mib": "proportional set sizes of the process tree together, looked at once a second; MiB",
     "mean_batch": "images in a run of the network, from the histogram at /metrics, its increase within the cell",
     "after_burst": "one connection again, just after the cell with 128",
@@ -70,11 +73,13 @@ def ratio(above: float | None, below: float | None) -> float | None:
 
 
 def goals(rounds: Rounds) -> list[Goal]:
-    """Every goal, the missed ones too."""
+    """Every goal, the missed ones too; one that a round lacks has no value, and is missed."""
     found = []
     for asked in ASKED:
         values = _values(asked, rounds)
-        value = None if not values else sum(values) if asked.total else float(np.median(values))
+        # The median of the rounds that went well would be of fewer rounds than were asked for, and nobody would see it.
+        whole = bool(rounds) and len(values) == len(rounds)
+        value = None if not whole else sum(values) if asked.total else float(np.median(values))
         found.append(Goal(asked.name, value, asked.unit, asked.goal, asked.better))
     return found
 

@@ -62,7 +62,7 @@ def parse(arguments: Sequence[str] | None = None, results: Path = RESULTS) -> Op
     )
     add("--fresh", action="store_true", help="measure everything anew instead of going on where a run was stopped")
     add("--work", type=Path, default=WORK, help="folder of photos and of what is measured so far (build/bench-server)")
-    add("--cache", type=Path, metavar="FOLDER", help="folder of the peers' environments")
+    add("--cache", type=Path, metavar="FOLDER", help="folder of environments of the peers and for a GPU")
     given = parser.parse_args(arguments)
     if given.photos is not None and not given.photos.is_dir():
         raise TwinlensError("invalid_data", f"{given.photos} is not a folder. Name the folder of the photos.")

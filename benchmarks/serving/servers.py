@@ -41,8 +41,6 @@ def started(name: str, version: ModelVersion, cache: Path | None) -> Iterator[Ru
             "TWINLENS_MODELS": str(model.parent.absolute()),
             "TWINLENS_MODEL": model.name,
             "TWINLENS_BATCHING": "false" if name == UNBATCHED else "true",
-            # It ends when nobody asks any more: there is nothing to wait for.
-            "TWINLENS_DRAIN_S": "0",
         }
         with served(settings) as server:
             yield Running(f"{server.url}/v1/classify", server.pid, server.url)

@@ -86,6 +86,6 @@ def _gpu(found: str | Sequence[Mapping[str, Any]]) -> str:
         return f"GPU: {found}."
     best = max(found, key=lambda row: row["photos_per_second"])
     return (
-        f"GPU: {best['photos_per_second']:,.0f} photos/s in batches of {best['batch']}, "
+        f"{best['device']}: {best['photos_per_second']:,.0f} photos/s in batches of {best['batch']}, "
         f"{best['vs_single']:.2g} times as many as one by one."
     )

@@ -101,7 +101,9 @@ def wrong_answer(address: str, photos: Sequence[Sent]) -> str | None:
 def timed(server: Running, cell: Cell, photos: Sequence[Sent], seconds: int) -> Figures:
     """Measure one cell, and wait until the server has ended what wrk no longer waits for.
 
-    Processor time is read when wrk ends: what the server does for requests that nobody counts does not count either.
+    Processor time is read when wrk ends. What was done by then for photos whose answers wrk did not wait for, at most
+    one a connection, counts for those that were answered: for every server, since only ours tells how much it was,
+    and ours drops the rest, so that waiting for the rest of the others would flatter it.
     """
     batches_before = batches.ask(server.metrics) if server.metrics else None
     with peak_memory(server.pid) as peak:

@@ -61,19 +61,24 @@ def run(url: str, bodies: Sequence[Path], connections: int, seconds: int) -> Loa
     :param url: the whole address that is posted to.
     :param bodies: files of multipart bodies.
     :param seconds: how long.
-    :raises TwinlensError: ``missing_requirement`` if there is no wrk, ``internal`` if it ends without a result.
+    :raises TwinlensError: ``missing_requirement`` if there is no wrk, ``internal`` if it does not end, or without a
+        result.
     """
     # One thread: a client that had two would take more of the cores that it shares with the server.
     command = [find(), "-t1", f"-c{connections}", f"-d{seconds}s", f"--timeout={_TIMEOUT_SECONDS}s", "-s", str(SCRIPT)]
-    done = subprocess.run(
-        [*command, url, "--", *map(str, bodies)],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        timeout=seconds + _SLACK_SECONDS,
-        check=False,
-    )
+    try:
+        done = subprocess.run(
+            [*command, url, "--", *map(str, bodies)],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=seconds + _SLACK_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        limit = f"{error.timeout:g} s of a run of {seconds} s"
+        raise TwinlensError("internal", f"wrk did not end within {limit}.") from None
     last = (done.stdout.strip().splitlines() or [""])[-1]
     if done.returncode != 0 or not last.startswith("{"):
         said = (done.stderr.strip() or last)[-400:]

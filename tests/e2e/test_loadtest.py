@@ -23,6 +23,8 @@ from tests.unit.loadtest.made import content, measured
 from twinlens.classifier import Classifier
 from twinlens.settings import PREFIX
 
+pytestmark = pytest.mark.alone
+
 LINE = Network("quick", 200_000, 200_000, 4)
 
 

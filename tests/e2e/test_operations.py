@@ -191,6 +191,7 @@ CASES: dict[str, list[Node]] = {
     "box": [do("Slice", ["x", whole(1, -6), whole(2**40, -2), whole(2, 3)])],
     "every second": [do("Slice", ["x", whole(1), whole(2**40), whole(3), whole(2)])],
     "one index": [do("Gather", ["x", np.array(-2)], "g", axis=1), do("Unsqueeze", ["g", whole(1)])],
+    "one index, axis from the end": [do("Gather", ["x", np.array(3)], "g", axis=-3), do("Unsqueeze", ["g", whole(1)])],
     "border": [do("Pad", ["x", whole(0, 1, 2, 0, 0, 0, 1, 3), number(7)])],
     "no border": [
         do("Pad", ["x", whole(*[0] * 8)], "p"),

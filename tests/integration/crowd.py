@@ -6,6 +6,7 @@ import threading
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 import httpx
@@ -98,3 +99,9 @@ def memory(server: RunningServer) -> int:
     """Bytes that the server's processes hold."""
     supervisor = psutil.Process(server.process.pid)
     return sum(each.memory_info().rss for each in (supervisor, *supervisor.children(recursive=True)))
+
+
+def peak_memory(server: RunningServer) -> int:
+    """The most bytes that the server's worker has held so far; Linux only."""
+    status = Path(f"/proc/{server.worker.pid}/status").read_text()
+    return 1024 * next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))

@@ -19,6 +19,7 @@ SERVERS = ("twinlens", "twinlens_unbatched", "fastapi_tuned")
 
 
 @pytest.mark.heavy
+@pytest.mark.alone
 @pytest.mark.timeout(3600)
 def test_a_small_run_and_one_that_goes_on(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "benchmarks.serving", "--only", ",".join(SERVERS), "--work", str(tmp_path)]

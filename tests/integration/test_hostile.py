@@ -1,10 +1,10 @@
 """A real server against clients that mean harm, or know no better: sizes, odd requests, damaged files, bombs."""
 
 import json
+import select
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import httpx
 import numpy as np
@@ -13,6 +13,7 @@ import pytest
 
 from tests import images, models
 from tests.integration.answers import metrics, problem
+from tests.integration.crowd import peak_memory
 
 FILES = images.files()
 PHOTO = images.encoded(models.picture("blue"), "JPEG")
@@ -65,6 +66,33 @@ def test_an_endless_body_is_refused_while_it_arrives(server):
         for _ in range(33):
             connection.sendall(block)
         assert b"body_too_large" in answered(connection)
+
+
+def test_the_answer_to_a_body_that_is_too_large_can_be_read_after_it_was_sent(server):
+    with socket.create_connection(("127.0.0.1", server.port), 20) as connection:
+        connection.sendall(b"POST /v1/classify HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % (LIMIT + 1))
+        assert select.select([connection], [], [], 20)[0], "it is not answered early"
+        connection.sendall(bytes(LIMIT + 1))
+        found = answered(connection)
+        assert found.startswith(b"HTTP/1.1 413 ") and b"connection: close\r\n" in found
+        assert connection.recv(1) == b"", "the connection stays open"
+
+
+def test_what_follows_an_early_answer_is_not_read_for_ever(server):
+    with socket.create_connection(("127.0.0.1", server.port), 20) as connection:
+        connection.sendall(b"POST /v1/classify HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % (1 << 40))
+        assert b"body_too_large" in answered(connection)
+        with pytest.raises(OSError):  # it is reset
+            for _ in range(1000):
+                connection.sendall(bytes(1 << 20))
+
+
+def test_endless_headers_are_refused_while_they_arrive(server, client):
+    with socket.create_connection(("127.0.0.1", server.port), 20) as connection, pytest.raises(OSError):  # it is reset
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nX: ")
+        for _ in range(1000):
+            connection.sendall(b"a" * (1 << 20))
+    assert client.get("/livez").status_code == 200
 
 
 def test_a_client_that_asks_before_it_sends_is_refused_before_it_sends(server):
@@ -137,12 +165,8 @@ def test_fuzz_no_bytes_are_answered_with_a_fault_of_the_server(client, server):
 
 @pytest.mark.skipif(not psutil.LINUX, reason="reads a process's peak memory from /proc")
 def test_bombs_take_no_memory(client, server):
-    def peak():
-        status = Path(f"/proc/{server.worker.pid}/status").read_text()
-        return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
-
     client.post("/v1/classify", content=bytes(8 * 2**20))
-    before = peak()
+    before = peak_memory(server)
     for name, data in {**images.bombs(), **images.traps()}.items():
         response = client.post("/v1/classify", content=data)
         assert response.status_code in (200, 413, 422), name
@@ -152,7 +176,7 @@ def test_bombs_take_no_memory(client, server):
         bomb = images.bombs()["png-30000x30000"]
         list(pool.map(lambda _: httpx.post(server.url + "/v1/classify", content=bomb, timeout=60), range(16)))
     # Bodies, not pixels: 16 of 2.7 MB at once, and what reading them takes.
-    assert peak() - before < 100 * 1024
+    assert peak_memory(server) - before < 100 * 2**20
 
 
 def test_clients_that_hang_up_harm_nobody(server, client):

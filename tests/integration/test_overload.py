@@ -1,16 +1,20 @@
 """A real server past its limit: who is answered, who is refused, and what is left behind."""
 
 import contextlib
+import select
 import socket
 import time
 
 import httpx
+import psutil
 import pytest
 
 from tests import images, models
 from tests.integration.answers import metrics, problem
-from tests.integration.crowd import PHOTOS, SLOW_PHOTO, Clients, memory
+from tests.integration.crowd import PHOTOS, SLOW_PHOTO, Clients, memory, peak_memory
 from tests.servers import running
+
+pytestmark = pytest.mark.alone
 
 MOST = 8
 MEBIBYTE = 2**20
@@ -126,6 +130,33 @@ def test_slow_uploads_hold_no_place(small, client):
     finally:
         for _, opened, _ in uploads:
             opened.close()
+
+
+@pytest.mark.skipif(not psutil.LINUX, reason="reads a process's peak memory from /proc")
+def test_a_hundred_uploads_that_stall_are_bounded_together(made):
+    """Four MiB come of each, 400 in all; the server holds 16 of them, and says so to the others."""
+    settings = {"TWINLENS_MAX_ARRIVING_MIB": "16", "TWINLENS_TIMEOUT_S": "300"}
+    with running({**made, **settings}) as server, contextlib.ExitStack() as stack:
+        client = stack.enter_context(httpx.Client(base_url=server.url, timeout=60))
+        head = b"POST /v1/classify HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % (8 * MEBIBYTE)
+        assert client.post("/v1/classify", content=bytes(4 * MEBIBYTE)).status_code == 422
+        before = peak_memory(server)
+        opened = [stack.enter_context(connection(server)) for _ in range(100)]
+        for each in opened:
+            each.sendall(head + bytes(4 * MEBIBYTE))
+        refused = 'twinlens_shed_total{reason="arriving"}'
+        until(lambda: metrics(client)[refused] >= 96, "they are not refused")
+        assert metrics(client)[refused] == 96, "there is room for four"
+        answered, _, _ = select.select(opened, [], [], 20)
+        response = answer(answered[0])
+        assert (response.status_code, response.json()["code"]) == (429, "overloaded")
+        grown = peak_memory(server) - before
+        assert grown < 64 * MEBIBYTE, f"{grown / MEBIBYTE:.0f} MiB more"
+        for each in opened:
+            each.close()
+        until(lambda: metrics(client)["twinlens_http_requests_in_progress"] == 1, "they are still in progress")
+        for colour, photo in PHOTOS.items():
+            assert label(client.post("/v1/classify", content=photo)) == colour
 
 
 def test_files_and_probes_are_answered_at_the_limit(small, client):

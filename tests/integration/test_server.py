@@ -164,7 +164,7 @@ def test_every_answer_says_that_its_type_is_meant(path, client):
         ("OPTIONS", "/v1/classify", "method_not_allowed"),
         ("POST", "/", "method_not_allowed"),
         ("POST", "/livez", "method_not_allowed"),
-        ("INVENTED", "/v1/classify", "method_not_allowed"),
+        ("PROPFIND", "/v1/classify", "method_not_allowed"),
     ],
 )
 def test_addresses_and_methods_that_are_not_there(method, path, code, client):

@@ -215,9 +215,9 @@ def test_threads_and_memory_fit_the_limits():
     limits, wanted = SERVER["resources"]["limits"], settings(POD)
     assert SERVER["resources"]["requests"] == limits
     assert limits["cpu"].isdigit()  # threads are whole
-    # Files in hand, and the largest image that is no JPEG, in RGBA and once more as RGB.
+    # Files in hand and arriving, and the largest image that is no JPEG, in RGBA and once more as RGB.
     largest = wanted.max_megapixels * 1e6 * (4 + 3) / 2**20
-    assert mib(limits["memory"]) > 2 * (wanted.max_waiting_mib + largest)
+    assert mib(limits["memory"]) > 2 * (wanted.max_waiting_mib + wanted.max_arriving_bytes / 2**20 + largest)
 
 
 def test_the_autoscaler_asks_for_a_metric_that_the_server_has():
@@ -234,11 +234,12 @@ def test_the_autoscaler_asks_for_a_metric_that_the_server_has():
     for part in ("<<.Series>>{<<.LabelMatchers>>}", "by (<<.GroupBy>>)"):
         assert part in rule["metricsQuery"]
     target = int(metric["pods"]["target"]["averageValue"])
-    wanted = replace(settings(POD), decode_threads=int(SERVER["resources"]["limits"]["cpu"]))
+    cores = int(SERVER["resources"]["limits"]["cpu"])
+    wanted = replace(settings(POD), decode_threads=cores)
     Engine(wanted, metrics)
     limit = registry.get_sample_value("twinlens_photos_in_hand_limit")
     assert limit is not None
-    assert target == wanted.max_batch_size < limit / 4  # pods are added long before photos are refused
+    assert target == cores * (wanted.max_batch_size + 1) < limit / 4  # pods are added long before photos are refused
 
 
 def test_tracing_opens_the_port_that_it_sends_to():

@@ -1,5 +1,7 @@
+import os
 import socket
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -47,3 +49,19 @@ def test_a_missing_model_is_found_before_anything_starts(never_started, settings
 def test_without_service_py_there_is_nothing_to_serve(never_started, settings, tmp_path, monkeypatch):
     monkeypatch.setattr(serving, "ROOT", tmp_path)
     assert refused(settings).code == "missing_requirement"
+
+
+def test_the_server_is_started_with_the_deadlines_that_are_set(settings, monkeypatch):
+    given = {}
+    monkeypatch.setattr(serving.os, "environ", dict(os.environ))
+    monkeypatch.setattr(serving.circus, "create_standalone_arbiter", serving.circus.create_standalone_arbiter)
+    monkeypatch.setattr(serving.BentoMLContainer, "prometheus_multiproc_dir", SimpleNamespace(set=given.setdefault))
+    monkeypatch.setattr(serving, "configure_server_logging", lambda: None)
+    monkeypatch.setattr(serving.logs, "configure", lambda form: None)
+    monkeypatch.setattr(serving, "load", lambda *_, **__: SimpleNamespace(inject_config=lambda: None))
+    monkeypatch.setattr(serving, "serve_http", lambda service, **options: given.update(options))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    serving.serve(replace(settings, port=port, keep_alive_s=620, grace_s=7))
+    assert (given["timeout_keep_alive"], given["timeout_graceful_shutdown"], given["port"]) == (620, 7, port)

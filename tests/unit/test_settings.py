@@ -66,6 +66,11 @@ def test_the_environment_gives_the_same_settings_in_another_folder(tmp_path, mon
     assert (again.timeout_s, again.batching) == (2.5, True)
 
 
+def test_what_may_arrive_is_what_may_wait_unless_it_is_set():
+    assert Settings(max_waiting_mib=2).max_arriving_bytes == 2 * 2**20
+    assert Settings(max_waiting_mib=2, max_arriving_mib=0.5).max_arriving_bytes == 2**19
+
+
 def test_the_limits_are_in_pixels():
     limits = Settings(max_jpeg_megapixels=1.5, max_megapixels=0.001).limits
     assert (limits.jpeg_pixels, limits.other_pixels) == (1_500_000, 1000)
@@ -82,6 +87,11 @@ def test_by_default_the_deadlines_are_within_those_of_what_stands_around():
     settings = Settings()
     assert settings.timeout_s < 60
     assert settings.drain_s + settings.grace_s + 5 <= 30
+
+
+def test_by_default_connections_are_kept_for_longer_than_proxies_keep_theirs():
+    """nginx and the load balancers of AWS keep theirs for 60 seconds."""
+    assert Settings().keep_alive_s > 60
 
 
 def test_the_table_has_a_row_for_every_setting_and_machine_free_defaults():

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -23,6 +24,8 @@ TARGETS = {
     "clean",
     "help",
 }
+NUMPY = "numpy==2 \\\n    --hash=sha256:01\n    # via uv\n"
+UV = "uv==1 \\\n    --hash=sha256:02\n    # via -r requirements/dev.in\n"
 
 
 @pytest.fixture
@@ -76,6 +79,67 @@ def test_a_python_without_venv(checkout: Path) -> None:
 def test_a_recent_python_makes_the_environment(checkout: Path) -> None:
     done = run_venv(checkout, fake_python(checkout, "3.14.0"))
     assert (done.returncode, done.stdout) == (0, "called with -m venv --clear .venv\n")
+
+
+@pytest.fixture
+def installing(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A checkout with setup/install, whose Python only notes what it is called with, on a PATH without uv."""
+    (checkout / "setup" / "install").symlink_to(ROOT / "setup" / "install")
+    (checkout / "requirements").mkdir()
+    (checkout / "requirements" / "serve.txt").write_text(f"{NUMPY}uvicorn==2 \\\n    --hash=sha256:03\n")
+    (checkout / "requirements" / "dev.txt").write_text(f"{NUMPY}{UV}uvicorn==2 \\\n    --hash=sha256:03\n")
+    tools = checkout / ".venv" / "bin"
+    tools.mkdir(parents=True)
+    for name in ("dirname", "grep", "awk", "mktemp", "rm", "cat", "chmod"):
+        found = shutil.which(name)
+        assert found is not None
+        (tools / name).symlink_to(found)
+    noting(tools / "python", 'while [ $# -gt 1 ]; do shift; done\n[ ! -f "$1" ] || cat "$1" >given')
+    monkeypatch.setenv("PATH", str(tools))
+    return checkout
+
+
+def noting(program: Path, more: str = "") -> None:
+    program.write_text(f'#!/bin/sh\necho "{program.name} $*" >>called\n{more}\n')
+    program.chmod(0o755)
+
+
+def installed(checkout: Path, what: str) -> list[str]:
+    """What setup/install calls, without the options that are the same in every call."""
+    done = subprocess.run([checkout / "setup" / "install", what], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    text = (checkout / "called").read_text()
+    for same in ("--disable-pip-version-check --progress-bar on ", "--python .venv/bin/python ", "--require-hashes "):
+        text = text.replace(same, "")
+    return text.splitlines()
+
+
+def test_what_serves_is_installed_by_pip_where_there_is_no_uv(installing: Path) -> None:
+    assert installed(installing, "serve") == [
+        "python -m pip install -r requirements/serve.txt",
+        "python -m pip install --quiet --no-deps -e .",
+    ]
+
+
+def test_uv_is_installed_first_where_it_is_pinned_and_then_installs_the_rest(installing: Path) -> None:
+    uv = installing / ".venv" / "bin" / "uv"
+    python = uv.with_name("python")
+    noting(installing / "a-uv")
+    python.write_text(f"{python.read_text()}cat a-uv >{uv}\nchmod +x {uv}\n")
+    first, *rest = installed(installing, "dev")
+    assert first.startswith("python -m pip install -r ") and "requirements/dev.txt" not in first
+    assert (installing / "given").read_text() == UV
+    assert rest == ["a-uv pip install -r requirements/dev.txt", "a-uv pip install --quiet --no-deps -e ."]
+
+
+def test_pip_installs_what_uv_cannot(installing: Path) -> None:
+    noting(installing / ".venv" / "bin" / "uv", "exit 1")
+    assert installed(installing, "serve") == [
+        "uv pip install -r requirements/serve.txt",
+        "python -m pip install -r requirements/serve.txt",
+        "uv pip install --quiet --no-deps -e .",
+        "python -m pip install --quiet --no-deps -e .",
+    ]
 
 
 def test_help_lists_every_target() -> None:

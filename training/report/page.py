@@ -153,7 +153,7 @@ def _how(measured: Measured, metrics: Mapping[str, Any]) -> Markup:
         "每张照片都经过与服务器和网页相同的解码与缩放。数据在本页旁的 metrics.json 中，"
         "docs/metrics.md 有逐项说明。上面的照片就存在本文件里。",
     )
-    notes = [f"{path.relative_to(data.path)}: {reason}" for path, reason in data.left_out] + data.notes
+    notes = [f"{name}: {reason}" for name, reason in data.names_left_out()] + data.notes
     return section(
         both("How this was measured", "测量方法"),
         el("p", said),

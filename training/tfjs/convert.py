@@ -107,7 +107,13 @@ class Walk:
     # What is known of the ONNX graph.
 
     def shape(self, name: str) -> Shape:
-        """The shape of an ONNX tensor, in ONNX' order of axes."""
+        """The shape of an ONNX tensor, in ONNX' order of axes; one that is not known ends the conversion."""
+        if name not in self._shapes:
+            raise TwinlensError(
+                "unsupported_operation",
+                f"ONNX cannot tell the shape of {name!r}, so that it cannot be written for TensorFlow.js. Nothing was "
+                "written. `--via tensorflowjs` goes the long way through TensorFlow, which may do it.",
+            )
         return self._shapes[name]
 
     def attributes(self, node: onnx.NodeProto, **defaults: Any) -> dict[str, Any]:

@@ -18,12 +18,14 @@ def infer(model: onnx.ModelProto) -> dict[str, Shape]:
     """Infer shapes for a batch of one image and of two, and compare.
 
     :param model: a model of one input whose first dimension is the batch.
-    :return: the shape of every tensor but the constants, by its name.
-    :raises TwinlensError: ``unsupported_operation`` if ONNX cannot tell a shape.
+    :return: the shape of every tensor but the constants, by its name; without those that ONNX cannot tell.
+    :raises TwinlensError: ``unsupported_operation`` if the shapes contradict each other, or do not simply grow.
     """
     one, two = _for_batch(model, 1), _for_batch(model, 2)
     shapes: dict[str, Shape] = {}
     for name, sizes in one.items():
+        if name not in two:
+            continue
         pairs = list(zip(sizes, two[name], strict=False))
         if len(sizes) != len(two[name]) or any(large not in (small, 2 * small) for small, large in pairs):
             raise TwinlensError("unsupported_operation", f"The shape of {name!r} does not simply grow with the batch.")
@@ -55,5 +57,7 @@ def _for_batch(model: onnx.ModelProto, size: int) -> dict[str, tuple[int, ...]]:
     except shape_inference.InferenceError as error:
         raise TwinlensError("unsupported_operation", f"ONNX cannot tell the shapes of this graph: {error}") from error
     known = [*inferred.graph.input, *inferred.graph.value_info, *inferred.graph.output]
-    shapes = {info.name: [dim.dim_value for dim in info.type.tensor_type.shape.dim] for info in known}
-    return {name: tuple(sizes) for name, sizes in shapes.items()}
+    shapes = {info.name: info.type.tensor_type.shape.dim for info in known if info.type.tensor_type.HasField("shape")}
+    # A size that depends on the numbers has no value, which reads as 0.
+    told = {name: dims for name, dims in shapes.items() if all(dim.HasField("dim_value") for dim in dims)}
+    return {name: tuple(dim.dim_value for dim in dims) for name, dims in told.items()}

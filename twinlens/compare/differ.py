@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final
 
 from twinlens.classifier import Classifier
@@ -39,11 +40,12 @@ def differ(result: Mapping[str, Any], photos: Photos, classifier: Classifier, na
             (heading, [each for each in result["differ"] if _rightness(each) == kind])
             for kind, heading in right.items()
         ]
+    files = {photos.name(photo): photo.path for photo in photos.photos}
     shown: list[Content] = []
     for heading, members in groups:
         if not members:
             continue
-        cards = [_card(each, photos, classifier, names) for each in members[:_MOST_IN_GROUP]]
+        cards = [_card(each, files[each["photo"]], classifier, names) for each in members[:_MOST_IN_GROUP]]
         shown += [el("h3", heading, " ", el("span", len(members), class_="quiet")), page.photos(cards, single=True)]
         if len(members) > _MOST_IN_GROUP:
             left = len(members) - _MOST_IN_GROUP
@@ -58,8 +60,8 @@ def _rightness(found: Mapping[str, Any]) -> tuple[bool, bool]:
     return found["a"]["label"] == found["label"], found["b"]["label"] == found["label"]
 
 
-def _card(found: Mapping[str, Any], photos: Photos, classifier: Classifier, names: Mapping[str, Text]) -> Markup:
-    pixels = classifier.pixels(classifier.read_header((photos.root / found["photo"]).read_bytes()))
+def _card(found: Mapping[str, Any], file: Path, classifier: Classifier, names: Mapping[str, Text]) -> Markup:
+    pixels = classifier.pixels(classifier.read_header(file.read_bytes()))
     answers: list[tuple[Content, Content, bool | None]] = []
     if found["label"] is not None:
         answers.append((both("right: {label}", "正确：{label}", label=names[found["label"]]), None, None))

@@ -23,6 +23,7 @@ from twinlens.classifier import Classifier
 from twinlens.classify import answers
 from twinlens.compare.photos import Photo, Photos
 from twinlens.errors import TwinlensError
+from twinlens.folders import readable
 from twinlens.footprint import export_sizes, latencies, machine
 from twinlens.metrics import evaluate_scores, wilson
 from twinlens.paired import paired
@@ -58,12 +59,12 @@ def measure(photos: Photos, classifiers: Sequence[Classifier], settings: Setting
         {"photo": photos.name(kept[index]), "code": error.code, "detail": error.detail}
         for index, error in sorted(broken.items())
     ]
-    readable = [index for index in range(len(kept)) if index not in broken]
-    if not readable:
+    whole = [index for index in range(len(kept)) if index not in broken]
+    if not whole:
         raise TwinlensError("invalid_data", f"No photo of {photos.root} can be read: {unreadable[0]['detail']}")
-    kept = [kept[index] for index in readable]
+    kept = [kept[index] for index in whole]
     a, b = (
-        Answers(classifier.contract.label_names, np.stack([scores[index] for index in readable]))
+        Answers(classifier.contract.label_names, np.stack([scores[index] for index in whole]))
         for classifier, (scores, _) in zip(classifiers, answered, strict=True)
     )
     timed = latencies(classifiers, [photo.path for photo in kept])
@@ -72,7 +73,7 @@ def measure(photos: Photos, classifiers: Sequence[Classifier], settings: Setting
         "schema_version": SCHEMA_VERSION,
         "twinlens": __version__,
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "data": str(photos.root),
+        "data": readable(photos.root),
         "split": photos.split,
         "n": len(kept),
         "unreadable": unreadable,

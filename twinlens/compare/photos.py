@@ -9,7 +9,7 @@ from pathlib import Path
 
 from twinlens.classify import SUFFIXES
 from twinlens.errors import TwinlensError
-from twinlens.folders import is_folder, split_folders, visible
+from twinlens.folders import is_folder, readable, split_folders, visible
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,8 @@ class Photos:
         return self.photos[0].label is not None
 
     def name(self, photo: Photo) -> str:
-        """A photo's path within the folder, with ``/``."""
-        return photo.path.relative_to(self.root).as_posix()
+        """A photo's path within the folder, with ``/``; bytes of a name that are not UTF-8 are escaped."""
+        return readable(photo.path.relative_to(self.root))
 
 
 def find_photos(path: Path, split: str | None, known: Collection[str]) -> Photos:
@@ -53,15 +53,16 @@ def find_photos(path: Path, split: str | None, known: Collection[str]) -> Photos
     if not path.is_dir():
         raise TwinlensError("invalid_data", f"There is no folder {path}. Give a folder of photos.")
     root, split = _split(path, split)
-    folders = {unicodedata.normalize("NFC", entry.name): entry for entry in visible(root) if is_folder(entry)}
-    labels = sorted(set(folders) & set(known))
-    if labels:
-        unknown = sorted(set(folders) - set(known))
+    # One label may have two folders, whose names are composed in one and not in the other.
+    folders = [(unicodedata.normalize("NFC", entry.name), entry) for entry in visible(root) if is_folder(entry)]
+    labels = {label for label, _ in folders}
+    if labels & set(known):
+        unknown = sorted(labels - set(known))
         if unknown:
             raise TwinlensError(
                 "invalid_data", f"{root} has labels that neither model knows: {', '.join(unknown)}. Remove them."
             )
-        photos = [Photo(file, label) for label in labels for file in _images(folders[label])]
+        photos = [Photo(file, label) for label, folder in folders for file in _images(folder)]
     else:
         photos = [Photo(file, None) for file in _images(root)]
     if not photos:
@@ -71,7 +72,12 @@ def find_photos(path: Path, split: str | None, known: Collection[str]) -> Photos
 
 def _split(path: Path, wanted: str | None) -> tuple[Path, str | None]:
     """The folder to look in, and the split that it is."""
-    found = {split: folder for folder, split in split_folders(path).items()}
+    folders = split_folders(path)
+    found = {split: folder for folder, split in folders.items()}
+    for split in found:
+        names = [folder.name for folder, of in folders.items() if of == split]
+        if len(names) > 1:
+            raise TwinlensError("invalid_data", f"{path} has {' and '.join(names)}, both for {split}: keep one.")
     if not found:
         if wanted is not None:
             raise TwinlensError(

@@ -28,6 +28,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive
+from uvicorn.config import HTTP_PROTOCOLS
 
 from twinlens.errors import TwinlensError
 from twinlens.http import drain, logs, openapi, problems
@@ -35,7 +36,8 @@ from twinlens.http.asgi import Gate
 from twinlens.http.engine import Engine
 from twinlens.http.metrics import of_process
 from twinlens.http.pages import HOW_TO_BUILD, ModelFiles, Page
-from twinlens.http.request import DEFAULT_TOP_K, MOST_TOP_K, READING, Upload, read_upload
+from twinlens.http.protocol import BoundedProtocol
+from twinlens.http.request import DEFAULT_TOP_K, MOST_TOP_K, READING, Arrivals, Upload, read_upload
 from twinlens.settings import Settings
 
 logger = logging.getLogger("twinlens")
@@ -63,7 +65,7 @@ class ClassifyInput(IODescriptor):  # type: ignore[misc]
         :raises TwinlensError: as :func:`.request.read_upload` does.
         """
         del serde
-        return await read_upload(request, request.app.state.max_body_bytes)
+        return await read_upload(request, request.app.state.max_body_bytes, request.app.state.arrivals)
 
 
 class ScoredLabel(BaseModel):
@@ -109,6 +111,8 @@ class HttpService(Service):  # type: ignore[misc]
             logging.getLogger(name).setLevel(logging.CRITICAL)
         warnings.filterwarnings("ignore", module=r"PIL\.")
         self.inject_config()
+        # BentoML makes uvicorn's configuration, which takes its protocol by this name.
+        HTTP_PROTOCOLS["auto"] = f"{BoundedProtocol.__module__}:{BoundedProtocol.__qualname__}"
         app = _AppFactory(self, is_main=is_main)()
         return Gate(app, of_process(), settings.timeout_s, log_access=settings.access_log)
 
@@ -136,6 +140,7 @@ class _AppFactory(ServiceAppFactory):  # type: ignore[misc]
             },
         )
         app.state.max_body_bytes = self.settings.max_body_bytes
+        app.state.arrivals = Arrivals(self.settings.max_arriving_bytes, of_process())
         app.router.redirect_slashes = False
         app.router.default = page
         return app

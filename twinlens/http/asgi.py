@@ -6,6 +6,7 @@ It stands outside BentoML's application, so that whatever happens in there, a cl
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import MutableMapping
@@ -23,6 +24,12 @@ access = logging.getLogger("twinlens.access")
 
 _CLOSE: Final = (b"connection", b"close")
 _ALWAYS: Final = [(b"x-content-type-options", b"nosniff"), (b"cross-origin-resource-policy", b"same-origin")]
+_LINGER_SECONDS: Final = 10.0
+_SILENT_SECONDS: Final = 2.0
+_LINGER_BYTES: Final = 64 * 2**20
+"""How long, and how much, of the rest of a body is read after an answer that did not wait for it, and for how long the
+client may send nothing meanwhile. A connection that is closed with bytes unread is reset, and the client may lose the
+answer; most clients send all of a photo before they look for one."""
 
 
 class Gate:
@@ -51,20 +58,33 @@ class Gate:
             return
         started = time.perf_counter()
         status, ended = 0, False
+        asked, arrived, lingers = False, False, False
         request_id = logs.request_id(scope["headers"])
         logs.REQUEST_ID.set(request_id)
         always = [*_ALWAYS, (logs.HEADER, request_id.encode())]
         deadline = asyncio.timeout(self._timeout)
 
+        async def receive_watched() -> Message:
+            nonlocal asked, arrived
+            asked = True
+            message = await receive()
+            arrived = not message.get("more_body", False)  # a client that went away sends no more either
+            return message
+
         async def send_watched(message: Message) -> None:
-            nonlocal status, ended
+            nonlocal status, ended, lingers
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = [*message.get("headers", ()), *always]
-                if self._drain.begun:  # the client's next request belongs to another server
+                early = not arrived and _has_body(scope)
+                lingers = early and (asked or not _waits_for_100(scope))
+                # During the drain the client's next request belongs to another server.
+                if early or self._drain.begun:
                     message["headers"].append(_CLOSE)
             else:
                 ended = not message.get("more_body", False)
+                if lingers:
+                    message["more_body"] = True  # uvicorn closes the connection at the end of the answer
             await send(message)
 
         async def send_in_time(message: Message) -> None:
@@ -76,10 +96,10 @@ class Gate:
         with tracing.request(scope, route(scope["path"], 0), request_id) as span:
             try:
                 async with deadline:
-                    await self._app(scope, receive, send_in_time)
+                    await self._app(scope, receive_watched, send_in_time)
             except (Exception, asyncio.CancelledError) as error:
                 if not status:
-                    await problem(self._last_word(scope, error, deadline))(scope, receive, send_watched)
+                    await problem(self._last_word(scope, error, deadline))(scope, receive_watched, send_watched)
                 elif not ended:
                     raise  # it is too late for another answer, and the connection must be closed
             finally:
@@ -87,6 +107,10 @@ class Gate:
                 tracing.answered(span, status, scope.get(CODE))
                 if status:
                     self._answered(scope, status, time.perf_counter() - started)
+        if lingers and ended:
+            if not arrived:
+                await _read_the_rest(receive)
+            await send({"type": "http.response.body", "body": b""})
 
     def _answered(self, scope: Scope, status: int, seconds: float) -> None:
         code = scope.get(CODE)
@@ -122,3 +146,28 @@ class Gate:
         return TwinlensError(
             "timeout", f"The answer was not ready within {self._timeout:g} seconds. Try again, or send a smaller image."
         )
+
+
+def _has_body(scope: Scope) -> bool:
+    return any(
+        name == b"transfer-encoding" or (name == b"content-length" and value != b"0")
+        for name, value in scope["headers"]
+    )
+
+
+def _waits_for_100(scope: Scope) -> bool:
+    """Whether the client sends its body only once it is asked for."""
+    return (b"expect", b"100-continue") in ((name, value.lower()) for name, value in scope["headers"])
+
+
+async def _read_the_rest(receive: Receive) -> None:
+    """Read what is left of a body and drop it, within the bounds."""
+    read, more = 0, True
+    # The answer is out: whatever ends this, the time, the client or the server, there is nothing more to say.
+    with contextlib.suppress(TimeoutError, asyncio.CancelledError):
+        async with asyncio.timeout(_LINGER_SECONDS):
+            while more and read < _LINGER_BYTES:
+                async with asyncio.timeout(_SILENT_SECONDS):
+                    message = await receive()
+                read += len(message.get("body", b""))
+                more = message.get("more_body", False)

@@ -37,8 +37,9 @@ _HALF_OPEN_SECONDS: Final = 0.5
 _LINGER_SECONDS: Final = 2.0
 """How long a connection that is open may take to send its request."""
 _TICK_SECONDS: Final = 0.02
-_LATEST_SECONDS: Final = 10.0
-"""After drain and grace, how long the process may take to end by itself."""
+_LATEST_SECONDS: Final = 5.0
+"""After drain and grace, when the process ends at the latest: what docs/operations.md lets a container's limit add, so
+that it ends by its own hand and not by SIGKILL. Half-open connections, silent ones and the last spans share it."""
 _SO_ATTACH_FILTER: Final = 26  # Linux: asm-generic/socket.h
 _SO_DETACH_FILTER: Final = 27
 # Classic BPF (linux/filter.h), as (code, jump if true, jump if false, operand): load the byte of a TCP header that
@@ -79,7 +80,7 @@ class Drain:
             metrics.draining.set(1)
             # BentoML's supervisor would wait for a day, and only this process's own end ends the container.
             server.config.timeout_graceful_shutdown = settings.grace_s
-            _end_by(settings.drain_s + _HALF_OPEN_SECONDS + _LINGER_SECONDS + settings.grace_s + _LATEST_SECONDS)
+            _end_by(settings.drain_s + settings.grace_s + _LATEST_SECONDS)
             self._task = asyncio.get_running_loop().create_task(self._drain(server, settings.drain_s))
 
     async def _drain(self, server: Server, delay: float) -> None:

@@ -2,9 +2,9 @@
 
 A request's image is decoded in a lane of its own kind and joins a batch only as a finished tensor. Very large
 images are decoded one at a time, in a lane of their own, so that a few of them cannot fill the memory or hold up
-everyone else's. A photo that is alone gets every core; batches that come side by side get a part of them each, since
-the threads of one run wait for each other at every layer. How many images are in hand is bounded: past the bound a
-request is answered 429 at once, since one that waits longer than its client does is work for nobody.
+everyone else's. A photo that is alone gets every core; batches that come side by side share them, since the threads
+of one run wait for each other at every layer. How many images are in hand is bounded: past the bound a request is
+answered 429 at once, since one that waits longer than its client does is work for nobody.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ from twinlens.store import ModelVersion
 
 _MOST_SIDE_BY_SIDE: Final = 4
 """Batches at the same time by default; with more, a few requests would leave most of a large machine idle."""
-_WAITING_PER_PLACE: Final = 16
-"""Photos in hand by default, for each place in a batch and each decoding thread: about a second's work."""
+_WAITING_PER_DECODER: Final = 80
+"""Photos in hand by default, for each decoding thread: one to two seconds' work of a core."""
 
 Scores = Callable[[NDArray[np.uint8]], NDArray[np.float64]]
 """From pixels, uint8 (N, height, width, 3), to scores, float64 (N, labels)."""
@@ -75,11 +75,11 @@ class Engine:
         self._decoders = settings.decode_threads or available_threads()
         self._threads = settings.threads or available_threads()
         self._side_by_side = min(settings.batches or _MOST_SIDE_BY_SIDE, self._threads)
-        self._most_in_hand = settings.max_waiting or _WAITING_PER_PLACE * (settings.max_batch_size + self._decoders)
+        self._most_in_hand = settings.max_waiting or _WAITING_PER_DECODER * self._decoders
         metrics.photos_in_hand_limit.set(self._most_in_hand)
 
     def start(self) -> None:
-        """Begin to load the model; the server answers meanwhile, with ``not_ready`` where it needs one."""
+        """Begin to load the model; the server answers meanwhile, and photos that come wait for it."""
         self._loading = asyncio.get_running_loop().create_task(self._load())
 
     async def stop(self) -> None:
@@ -102,21 +102,23 @@ class Engine:
     async def classify(self, data: bytes, top_k: int) -> Answer:
         """Answer one image.
 
+        One that comes while the model is being loaded waits for it as others wait for their turn: a worker that takes
+        the place of another one has that one's clients from the first moment on.
+
         :param data: the bytes of an image file.
         :param top_k: how many labels at most.
         :raises TwinlensError: ``not_ready``, ``overloaded``, or what is wrong with the image.
         """
-        model = self._ready()
         too_large = self._in_hand and self._bytes_in_hand + len(data) > self._most_bytes
         if self._in_hand >= self._most_in_hand or too_large:
             self._metrics.shed("full")
-            raise TwinlensError(
-                "overloaded", f"The server has {self._in_hand} photos in hand, as many as it takes. Try again later."
-            )
+            held = f"{self._in_hand} photos of {self._bytes_in_hand / 2**20:.0f} MiB"
+            raise TwinlensError("overloaded", f"The server has {held} in hand, as much as it takes. Try again later.")
         self._in_hand += 1
         self._bytes_in_hand += len(data)
         self._metrics.photos_in_hand.inc()
         try:
+            model = await self._loaded()
             decoded = await model.decode(data)
             if isinstance(decoded, Header):
                 decoded = await model.decode_large(decoded)
@@ -125,6 +127,15 @@ class Engine:
             self._in_hand -= 1
             self._bytes_in_hand -= len(data)
             self._metrics.photos_in_hand.dec()
+
+    async def _loaded(self) -> _Model:
+        """The model, once it is loaded.
+
+        :raises TwinlensError: ``not_ready`` if it could not be, or nobody has begun.
+        """
+        if self._loading is not None and not self._loading.done():
+            await asyncio.shield(self._loading)  # others wait for it too, when this client goes
+        return self._ready()
 
     def _ready(self) -> _Model:
         if self._model is None:
@@ -157,7 +168,9 @@ class Engine:
         classifier.warm_up()
         if self._side_by_side == 1:
             return classifier, None
-        part = Network(classifier.version, self._threads // self._side_by_side)
+        # Every run has the thread that asks for it; the others of a session help whichever run has work for them, so
+        # that together they are as many as there are cores, whatever that is divided by.
+        part = Network(classifier.version, self._threads - self._side_by_side + 1)
         golden.check(part, only_first=True)
         return classifier, part
 

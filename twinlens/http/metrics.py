@@ -20,8 +20,8 @@ API_ROUTES: Final = ("/v1/classify", "/v1/model", "/livez", "/readyz", "/metrics
 PROBES: Final = frozenset({"/livez", "/readyz", "/metrics"})
 """Routes that machines ask every few seconds, which are neither logged nor traced."""
 LANES: Final = ("decode", "decode_large", "inference")
-SHED_REASONS: Final = ("full", "deadline", "disconnected", "shutdown")
-"""Why a photo that had arrived was not answered: too many in hand, too late, nobody there any more, or the end."""
+SHED_REASONS: Final = ("full", "arriving", "deadline", "disconnected", "shutdown")
+"""Why a photo was not answered: too many in hand, or arriving; too late, nobody there any more, or the end."""
 _LIVE_GAUGE: Final = re.compile(r"gauge_live\w*_(\d+)\.db")
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -43,7 +43,7 @@ class Metrics:
         )
         self._seconds = Histogram(
             "twinlens_http_request_seconds",
-            "Seconds from a request's first byte to the end of its answer, by route.",
+            "Seconds from the end of a request's headers to the end of its answer, by route.",
             ["route"],
             buckets=_SECONDS,
             registry=registry,
@@ -96,7 +96,7 @@ class Metrics:
             registry=registry,
         )
         self._shed = Counter(
-            "twinlens_shed", "Photos that had arrived and were not answered, by reason.", ["reason"], registry=registry
+            "twinlens_shed", "Photos that were not answered, by reason.", ["reason"], registry=registry
         )
         self.draining = Gauge(
             "twinlens_draining",

@@ -1,8 +1,9 @@
 """Read the photo and ``top_k`` out of a classify request: a multipart form, or the image itself as the body.
 
 The body is counted while it arrives, so that one that is too large is refused before it is held, whether or not its
-length was declared. The declared media type decides only whether the body is a form: what an image is, its bytes say.
-Nothing is ever fetched: text where a file belongs is an error, whatever it says.
+length was declared, and so is one for which there is no room beside the others that arrive. The declared media type
+decides only whether the body is a form: what an image is, its bytes say. Nothing is ever fetched: text where a file
+belongs is an error, whatever it says.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from starlette.requests import Request
 
 from twinlens.decode import sniff
 from twinlens.errors import TwinlensError
+from twinlens.http.metrics import Metrics
 
 DEFAULT_TOP_K: Final = 5
 MOST_TOP_K: Final = 999_999_999
@@ -46,17 +48,47 @@ class Upload:
     model_fields: ClassVar[tuple[str, ...]] = (IMAGE_FIELD, TOP_K_FIELD)
 
 
-async def read_upload(request: Request, max_bytes: int) -> Upload:
+class Arrivals:
+    """What is held of the bodies that are still arriving, all of them together.
+
+    :param most_bytes: how much that may be; a body that is alone is always taken.
+    :param metrics: bodies that are refused are counted there.
+    """
+
+    def __init__(self, most_bytes: float, metrics: Metrics) -> None:
+        self._most_bytes = most_bytes
+        self._metrics = metrics
+        self._bytes = 0
+
+    def add(self, size: int, total: int) -> None:
+        """Count a piece of a body.
+
+        :param total: of the body's bytes so far, with this piece.
+        :raises TwinlensError: ``overloaded`` if there is no room for it; it is counted all the same.
+        """
+        self._bytes += size
+        if total < self._bytes > self._most_bytes:
+            self._metrics.shed("arriving")
+            held = f"{self._bytes / 2**20:.0f} MiB of photos"
+            raise TwinlensError("overloaded", f"The server is receiving {held}, as much as it takes. Try again later.")
+
+    def remove(self, total: int) -> None:
+        """Count a body no more: it has arrived, or was given up."""
+        self._bytes -= total
+
+
+async def read_upload(request: Request, max_bytes: int, arrivals: Arrivals) -> Upload:
     """Read a classify request.
 
     :param max_bytes: the largest body to accept.
-    :raises TwinlensError: ``body_too_large``, ``missing_image``, ``invalid_image_field``, ``invalid_multipart``,
-        ``invalid_top_k``, or ``unsupported_format`` for JSON.
+    :param arrivals: where the body is counted while it arrives.
+    :raises TwinlensError: ``body_too_large``, ``overloaded``, ``missing_image``, ``invalid_image_field``,
+        ``invalid_multipart``, ``invalid_top_k``, or ``unsupported_format`` for JSON.
     :raises starlette.requests.ClientDisconnect: if the client went away.
     """
     media_type, options = parse_options_header(request.headers.get("content-type"))
     form = _Form(options.get(b"boundary", b"")) if media_type == b"multipart/form-data" else None
-    body = await _read_body(request, max_bytes, form)
+    body = await _read_body(request, max_bytes, arrivals, form)
     if form is None:
         image, in_form = _raw_image(body, media_type.decode("latin-1")), list[str]()
     else:
@@ -64,7 +96,7 @@ async def read_upload(request: Request, max_bytes: int) -> Upload:
     return Upload(image, _top_k([*request.query_params.getlist(TOP_K_FIELD), *in_form]))
 
 
-async def _read_body(request: Request, max_bytes: int, form: _Form | None) -> bytes:
+async def _read_body(request: Request, max_bytes: int, arrivals: Arrivals, form: _Form | None) -> bytes:
     """The body, or nothing if a form took it in."""
     declared = request.headers.get("content-length", "")
     if declared.isdigit() and int(declared) > max_bytes:
@@ -72,14 +104,18 @@ async def _read_body(request: Request, max_bytes: int, form: _Form | None) -> by
     request.scope[READING] = True
     chunks: list[bytes] = []
     total = 0
-    async for chunk in request.stream():
-        total += len(chunk)
-        if total > max_bytes:
-            raise _too_large(max_bytes)
-        if form is None:
-            chunks.append(chunk)
-        else:
-            form.write(chunk)
+    try:
+        async for chunk in request.stream():
+            if total + len(chunk) > max_bytes:
+                raise _too_large(max_bytes)
+            total += len(chunk)
+            arrivals.add(len(chunk), total)
+            if form is None:
+                chunks.append(chunk)
+            else:
+                form.write(chunk)
+    finally:
+        arrivals.remove(total)
     request.scope[READING] = False
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 

@@ -29,7 +29,7 @@ logger = logging.getLogger("twinlens")
 
 _DEFAULT_ENDPOINT: Final = "http://localhost:4318"
 _SERVICE: Final = "twinlens"
-_FLUSH_SECONDS: Final = 3.0
+_FLUSH_SECONDS: Final = 1.5
 
 _provider: TracerProvider | None = None
 

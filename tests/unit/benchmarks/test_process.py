@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks.process import answer, step
+from twinlens.isolated import Environment
+
+pytestmark = pytest.mark.alone
 
 
 @pytest.fixture
@@ -62,3 +65,13 @@ def test_an_answer_is_one_line_whatever_came_before(capsys: pytest.CaptureFixtur
     sys.stdout.write("no newline")
     answer({"error": 1e-6})
     assert capsys.readouterr().out.splitlines()[-1] == '{"error": 1e-06}'
+
+
+def test_a_step_runs_in_the_environment_that_it_is_given(module, tmp_path: Path) -> None:
+    python = tmp_path / "made" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text(f'#!/bin/sh\nPYTHONPATH={tmp_path} exec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    name = module("from benchmarks.process import answer\nanswer({'path': os.environ['PATH']})")
+    found = step(name, [], 60, Environment(tmp_path / "made", 1.0, "3.11"))
+    assert found["path"].split(os.pathsep)[0] == str(python.parent)

@@ -19,7 +19,7 @@ def results(tmp_path: Path) -> Path:
         Goal("difference", 0.03, "score", 0.02, "lower"),
         Goal("other", None, "score", 0.02, "lower"),
     ]
-    write_result(tmp_path / "parity.json", result("make parity PHOTOS=photos", [], goals))
+    write_result(tmp_path / "parity.json", result("make parity PHOTOS=photos", [], goals, commit=40 * "0"))
     return tmp_path
 
 

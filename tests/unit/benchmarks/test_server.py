@@ -1,6 +1,7 @@
 """Servers are started, waited for and ended; here by small programs in their place."""
 
 import os
+import socket
 import sys
 import textwrap
 import urllib.request
@@ -12,6 +13,8 @@ import pytest
 from benchmarks.server import free_port, is_free, running
 from twinlens.errors import TwinlensError
 
+pytestmark = pytest.mark.alone
+
 SERVER = """
 import http.server, os, subprocess, sys
 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
@@ -22,6 +25,25 @@ http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), http.server.SimpleHTTPRe
 
 def command(program: str, port: int) -> list[str]:
     return [sys.executable, "-c", textwrap.dedent(program), str(port)]
+
+
+def test_a_free_port_is_another_one_at_every_call_and_in_every_worker(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    given = []
+    for worker in ("gw0", "gw1"):
+        monkeypatch.setenv("PYTEST_XDIST_WORKER", worker)
+        given += [free_port() for _ in range(300)]
+    assert len(set(given)) == len(given)
+
+
+def test_a_port_that_is_listened_on_is_not_given() -> None:
+    first = free_port()
+    rest = []
+    while (port := free_port()) != first:
+        rest.append(port)
+    with socket.create_server(("127.0.0.1", first)):
+        assert first not in [free_port() for _ in range(2 * len(rest))]
 
 
 def test_every_process_is_ended_even_one_that_left_the_session(tmp_path: Path) -> None:

@@ -1,4 +1,6 @@
+import os
 import re
+from pathlib import Path
 
 import pytest
 
@@ -78,3 +80,15 @@ def test_a_model_against_itself_differs_nowhere(compared):
     assert "colours against itself" in text
     assert "every photo gets one answer" in text
     assert re.search("Only A is right</span>", text) is None
+
+
+def test_a_photo_whose_name_is_not_utf8_is_shown_as_any_other(compared, tmp_path):
+    _, _, classifiers = compared
+    root = labelled(Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xfe")), {"white": 1})
+    (photo,) = (root / "white").iterdir()
+    photo.rename(Path(os.fsdecode(os.fsencode(root / "white") + b"/\xff.png")))
+    photos = find_photos(root, None, set(models.LABELS))
+    result = measure(photos, classifiers, SETTINGS)
+    assert [each["photo"] for each in result["differ"]] == ["white/\\xff.png"]
+    text = render(result, photos, classifiers).decode()
+    assert "white/\\xff.png" in text and text.count("data:image/jpeg") == 1

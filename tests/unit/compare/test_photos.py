@@ -73,3 +73,21 @@ def test_a_label_that_neither_knows_is_an_error(tmp_path):
 def test_a_folder_without_images_is_an_error(tmp_path):
     assert "There is no folder" in error_of(tmp_path / "nothing", None, KNOWN).detail
     assert "No image was found" in error_of(tmp_path, None, KNOWN).detail
+
+
+def test_a_label_may_have_two_folders_of_one_name_in_two_spellings(tmp_path):
+    composed, apart = "caf\u00e9", "cafe\u0301"
+    for name in (composed, apart):
+        (tmp_path / name).mkdir()
+        models.picture("red").save(tmp_path / name / "a.png")
+    found = find_photos(tmp_path, None, {composed})
+    assert [photo.label for photo in found.photos] == [composed, composed]
+    assert {photo.path.parent.name for photo in found.photos} == {composed, apart}
+
+
+def test_two_folders_for_one_split_are_refused(tmp_path):
+    for name in ("val", "validation"):
+        labelled(tmp_path / name, {"red": 1})
+    refused = error_of(tmp_path, None, KNOWN)
+    assert refused.code == "invalid_data"
+    assert "has val and validation, both for validation: keep one" in refused.detail

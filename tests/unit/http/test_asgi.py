@@ -5,7 +5,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from twinlens.errors import TwinlensError
-from twinlens.http import drain
+from twinlens.http import asgi, drain
 from twinlens.http.asgi import Gate
 from twinlens.http.logs import JsonFormatter
 from twinlens.http.metrics import Metrics
@@ -13,15 +13,16 @@ from twinlens.http.problems import problem
 from twinlens.http.request import READING
 
 
-def call(app, *, timeout=10.0, path="/v1/classify", kind="http", headers=(), **options):
+def call(app, *, timeout=10.0, path="/v1/classify", kind="http", headers=(), receive=None, **options):
     """Send one request through the gate.
 
+    :param receive: what the client sends, by default a body without a byte.
     :return: the messages that were sent, and the registry of the metrics.
     """
     registry = CollectorRegistry()
     sent = []
 
-    async def receive():
+    async def nothing():
         return {"type": "http.request", "body": b"", "more_body": False}
 
     async def send(message):
@@ -29,7 +30,7 @@ def call(app, *, timeout=10.0, path="/v1/classify", kind="http", headers=(), **o
 
     scope = {"type": kind, "method": "POST", "path": path, "headers": list(headers)}
     call.registry = registry
-    asyncio.run(Gate(app, Metrics(registry), timeout, **options)(scope, receive, send))
+    asyncio.run(Gate(app, Metrics(registry), timeout, **options)(scope, receive or nothing, send))
     return sent, registry
 
 
@@ -199,3 +200,104 @@ def test_answers_are_logged_if_asked_for_and_probes_never(caplog):
     (record,) = caplog.records
     assert record.message == "POST /v1/classify 422"
     assert record.fields["route"] == "/v1/classify" and record.fields["status"] == 422
+
+
+CLOSE = (b"connection", b"close")
+LENGTH = (b"content-length", b"400")
+END = {"type": "http.response.body", "body": b""}
+
+
+class Arriving:
+    """A body of four pieces of a hundred bytes, after which the client hangs up; or one without an end."""
+
+    def __init__(self, endless=False):
+        self.pieces = 0
+        self.endless = endless
+
+    async def __call__(self):
+        await asyncio.sleep(0)
+        if self.pieces == 4 and not self.endless:
+            return {"type": "http.disconnect"}
+        self.pieces += 1
+        return {"type": "http.request", "body": bytes(100), "more_body": self.endless or self.pieces < 4}
+
+
+def refuse_after(pieces):
+    async def app(scope, receive, send):
+        for _ in range(pieces):
+            await receive()
+        await respond(413)(scope, receive, send)
+
+    return app
+
+
+@pytest.mark.parametrize("header", [LENGTH, (b"transfer-encoding", b"chunked")])
+@pytest.mark.parametrize("pieces", [0, 1, 3])
+def test_the_rest_of_a_body_is_read_after_an_early_answer_and_the_connection_closed(pieces, header):
+    arriving = Arriving()
+    sent, registry = call(refuse_after(pieces), headers=[header], receive=arriving)
+    assert arriving.pieces == 4
+    assert CLOSE in sent[0]["headers"]
+    assert sent[1]["body"] == b"ok" and sent[1]["more_body"]  # whole, for the client; not yet over, for uvicorn
+    assert sent[2:] == [END]
+    counted(registry, 413)
+
+
+def test_after_a_body_that_was_read_the_connection_is_kept():
+    sent, _ = call(refuse_after(4), headers=[LENGTH], receive=Arriving())
+    assert CLOSE not in sent[0]["headers"] and not sent[1].get("more_body") and len(sent) == 2
+
+
+@pytest.mark.parametrize("headers", [[], [(b"content-length", b"0")]])
+def test_a_request_without_a_body_leaves_none(headers):
+    sent, _ = call(respond(), headers=headers, receive=Arriving())
+    assert CLOSE not in sent[0]["headers"] and len(sent) == 2
+
+
+def test_a_body_without_an_end_is_not_read_without_end(monkeypatch):
+    monkeypatch.setattr(asgi, "_LINGER_BYTES", 1000)
+    arriving = Arriving(endless=True)
+    sent, _ = call(refuse_after(1), headers=[LENGTH], receive=arriving)
+    assert arriving.pieces == 1 + 10 and sent[-1] == END
+
+
+@pytest.mark.parametrize("name", ["_LINGER_SECONDS", "_SILENT_SECONDS"])
+def test_a_client_that_stalls_is_not_waited_for(name, monkeypatch):
+    monkeypatch.setattr(asgi, name, 0.05)
+
+    async def never():
+        await asyncio.sleep(3600)
+
+    sent, _ = call(respond(413), headers=[LENGTH], receive=never)
+    assert sent[-1] == END
+
+
+def test_the_end_of_the_server_ends_the_reading():
+    async def ended():
+        raise asyncio.CancelledError
+
+    sent, _ = call(respond(413), headers=[LENGTH], receive=ended)
+    assert sent[-1] == END
+
+
+def test_a_body_that_was_not_asked_for_is_not_waited_for():
+    expects = [LENGTH, (b"expect", b"100-Continue")]
+    sent, _ = call(respond(413), headers=expects, receive=Arriving())
+    assert CLOSE in sent[0]["headers"] and len(sent) == 2
+    arriving = Arriving()
+    sent, _ = call(refuse_after(1), headers=expects, receive=arriving)
+    assert arriving.pieces == 4 and sent[-1] == END
+
+
+def test_the_deadline_of_an_upload_is_answered_early_too(monkeypatch):
+    arriving = Arriving(endless=True)
+
+    async def app(scope, receive, send):
+        scope[READING] = True
+        while True:
+            await receive()
+
+    monkeypatch.setattr(asgi, "_LINGER_BYTES", 1000)
+    sent, registry = call(app, timeout=0.05, headers=[LENGTH], receive=arriving)
+    assert sent[0]["status"] == 408 and CLOSE in sent[0]["headers"] and sent[-1] == END
+    counted(registry, 408, "upload_timeout")

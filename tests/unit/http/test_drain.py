@@ -117,7 +117,8 @@ def test_it_goes_on_for_the_delay_then_refuses_then_hands_on(settings, no_force)
             await answered(address)
         holder.close()
         assert server.config.timeout_graceful_shutdown == 7
-        assert len(no_force) == 1 and no_force[0] > 0.3 + 7
+        # 5 seconds are what docs/operations.md promises, and the recipes of bentos/ count with.
+        assert no_force == [pytest.approx(0.3 + 7 + 5)]
 
     run(test, settings, drain_s=0.3, grace_s=7)
 

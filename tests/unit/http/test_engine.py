@@ -71,25 +71,72 @@ def test_without_batching_none_forms(settings):
     run(replace(settings, batching=False), test)
 
 
-def test_before_it_is_ready_it_says_so(settings):
+def test_before_it_is_started_it_says_that_it_is_not_ready(settings):
     async def body():
-        engine = Engine(settings, Metrics(CollectorRegistry()))
-        for _ in range(2):
-            with pytest.raises(TwinlensError) as caught:
-                await engine.classify(PHOTO, 1)
-            assert caught.value.code == "not_ready"
-            engine.start()
-        await engine._loading
-        await engine.classify(PHOTO, 1)
-        await engine.stop()
+        with pytest.raises(TwinlensError) as caught:
+            await Engine(settings, Metrics(CollectorRegistry())).classify(PHOTO, 1)
+        assert caught.value.code == "not_ready"
 
     asyncio.run(body())
+
+
+def test_photos_that_come_while_the_model_is_loaded_wait_for_it_within_the_bound(settings, monkeypatch):
+    held, load_now = threading.Event(), Engine._load_now
+
+    def slow(self):
+        assert held.wait(20)
+        return load_now(self)
+
+    async def body():
+        monkeypatch.setattr(Engine, "_load_now", slow)
+        registry = CollectorRegistry()
+        engine = Engine(replace(settings, max_waiting=2), Metrics(registry))
+        engine.start()
+        gone, waiting = (asyncio.create_task(engine.classify(PHOTO, 1)) for _ in range(2))
+        await asyncio.sleep(0)
+        with pytest.raises(TwinlensError) as caught:
+            await engine.classify(PHOTO, 1)
+        assert caught.value.code == "overloaded"
+        with pytest.raises(TwinlensError) as caught:
+            assert engine.version
+        assert caught.value.code == "not_ready"
+        gone.cancel()
+        await asyncio.wait([gone])
+        assert gone.cancelled() and not waiting.done()
+        assert registry.get_sample_value("twinlens_photos_in_hand") == 1
+        held.set()
+        assert (await waiting)["predictions"][0]["label"] == "magenta"
+        assert registry.get_sample_value("twinlens_photos_in_hand") == 0
+        await engine.stop()
+
+    asyncio.run(asyncio.wait_for(body(), 60))
+
+
+def test_photos_that_wait_for_a_model_are_let_go_when_the_server_ends(settings, monkeypatch):
+    held = threading.Event()
+    monkeypatch.setattr(Engine, "_load_now", lambda self: held.wait(20))
+
+    async def body():
+        engine = Engine(settings, Metrics(CollectorRegistry()))
+        engine.start()
+        waiting = asyncio.create_task(engine.classify(PHOTO, 1))
+        await asyncio.sleep(0)
+        await engine.stop()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        held.set()
+
+    asyncio.run(asyncio.wait_for(body(), 60))
 
 
 def test_a_model_that_fails_its_warm_up_never_becomes_ready_and_the_log_says_why(settings, tmp_path, caplog):
     models.write(tmp_path, resize=dict(models.RESIZE, shorter_edge=100))
 
     async def test(engine, registry):
+        for asking in (engine.classify(PHOTO, 1), engine.classify(PHOTO, 1)):
+            with pytest.raises(TwinlensError) as caught:
+                await asking
+            assert caught.value.code == "not_ready"
         with pytest.raises(TwinlensError) as caught:
             assert engine.version
         assert caught.value.code == "not_ready"
@@ -184,9 +231,9 @@ def test_files_in_hand_are_bounded_together_but_one_is_always_taken(settings):
     run(replace(settings, max_waiting_mib=0.001), test)
 
 
-def test_the_bound_follows_from_the_batch_and_the_threads(settings):
+def test_the_bound_follows_from_the_decoding_threads(settings):
     registry = CollectorRegistry()
-    Engine(replace(settings, max_batch_size=8, decode_threads=2), Metrics(registry))
+    Engine(replace(settings, decode_threads=2), Metrics(registry))
     assert registry.get_sample_value("twinlens_photos_in_hand_limit") == 160
 
 
@@ -241,3 +288,25 @@ def test_pixels_stay_those_of_their_request(settings):
         assert [answer["predictions"][0]["label"] for answer in answers] == wanted
 
     run(replace(settings, max_waiting=200), test)
+
+
+@pytest.mark.parametrize(
+    ("threads", "batches", "side_by_side", "of_session"),
+    [(2, 0, 2, 1), (4, 0, 4, 1), (5, 0, 4, 2), (6, 0, 4, 3), (7, 0, 4, 4), (16, 0, 4, 13), (8, 2, 2, 7), (3, 8, 3, 1)],
+)
+def test_no_core_is_left_idle_by_batches_side_by_side(
+    settings, monkeypatch, threads, batches, side_by_side, of_session
+):
+    """A session has one thread less of its own than it is told, since the one that asks works too."""
+    made, network = [], engines.Network
+
+    def recorded(version, count):
+        made.append(count)
+        return network(version, 1)
+
+    monkeypatch.setattr(engines, "Network", recorded)
+    engine = Engine(replace(settings, threads=threads, batches=batches), Metrics(CollectorRegistry()))
+    engine._load_now()
+    assert made == [of_session]
+    assert engine._side_by_side == side_by_side
+    assert side_by_side + (of_session - 1) == threads

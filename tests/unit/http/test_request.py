@@ -3,11 +3,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from prometheus_client import CollectorRegistry
 from starlette.requests import ClientDisconnect, Request
 
 from tests import images
 from twinlens.errors import TwinlensError
-from twinlens.http.request import READING, Upload, read_upload
+from twinlens.http.metrics import Metrics
+from twinlens.http.request import READING, Arrivals, Upload, read_upload
 
 PNG = images.encoded(images.quadrants(), "PNG")
 BOUNDARY = "boundary"
@@ -31,9 +33,24 @@ class Outcome:
     reading: bool
 
 
-def attempt(body, content_type=None, query="", *, max_bytes=1 << 20, pieces=None, declared=None, disconnect=False):
+def bounded(most_bytes=1 << 30, registry=None):
+    return Arrivals(most_bytes, Metrics(registry or CollectorRegistry()))
+
+
+def attempt(
+    body,
+    content_type=None,
+    query="",
+    *,
+    max_bytes=1 << 20,
+    pieces=None,
+    declared=None,
+    disconnect=False,
+    arrivals=None,
+):
     """Read a request whose body arrives in pieces of a length.
 
+    :param arrivals: where it is counted while it arrives; by default one with room for it.
     :param declared: its Content-Length; by default the true one, none if ``False``.
     """
     headers = [(b"content-type", content_type.encode())] if content_type is not None else []
@@ -54,7 +71,7 @@ def attempt(body, content_type=None, query="", *, max_bytes=1 << 20, pieces=None
 
     scope = {"type": "http", "method": "POST", "path": "/", "headers": headers, "query_string": query.encode()}
     try:
-        result = asyncio.run(read_upload(Request(scope, receive), max_bytes))
+        result = asyncio.run(read_upload(Request(scope, receive), max_bytes, arrivals or bounded()))
     except (TwinlensError, ClientDisconnect) as error:
         result = error
     return Outcome(result, len(list(arriving)), scope.get(READING, False))
@@ -208,3 +225,38 @@ def test_fuzz_every_form_is_read_or_refused():
         assert isinstance(result, Upload) or result.status == 400
         outcomes.add("read" if isinstance(result, Upload) else result.code)
     assert outcomes == {"read", "missing_image", "invalid_image_field", "invalid_multipart", "invalid_top_k"}
+
+
+@pytest.mark.parametrize("content_type", [None, MULTIPART])
+def test_a_body_for_which_there_is_no_room_beside_others_is_refused_while_it_arrives(content_type):
+    registry = CollectorRegistry()
+    arrivals = bounded(10_000, registry)
+    shed = ("twinlens_shed_total", {"reason": "arriving"})
+    body = form(part("image", bytes(9_000), "a"))
+    arrivals.add(4_000, 4_000)  # someone else's
+    outcome = attempt(body, content_type, pieces=1_000, arrivals=arrivals)
+    assert (outcome.result.code, outcome.result.status) == ("overloaded", 429)
+    assert outcome.unread == len(range(0, len(body), 1_000)) - 7
+    assert registry.get_sample_value(*shed) == 1
+    arrivals.remove(4_000)
+    for _ in range(2):  # and what was refused holds nothing any more
+        arrivals.add(500, 500)
+        assert isinstance(attempt(body, content_type, pieces=1_000, arrivals=arrivals).result, Upload)
+        arrivals.remove(500)
+    assert registry.get_sample_value(*shed) == 1
+
+
+def test_a_body_that_is_alone_is_always_taken():
+    assert read(PNG, pieces=7, arrivals=bounded(1)).image == PNG
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"max_bytes": len(PNG) - 1}, {"disconnect": True}, {"content_type": MULTIPART}],
+    ids=["too-large", "gone", "no-form"],
+)
+def test_a_body_that_was_given_up_holds_no_room(options):
+    arrivals = bounded(len(PNG) + 1)
+    assert isinstance(attempt(PNG, pieces=100, declared=False, arrivals=arrivals, **options).result, Exception)
+    arrivals.add(1, 1)
+    assert read(PNG, pieces=100, arrivals=arrivals).image == PNG

@@ -52,3 +52,10 @@ def test_the_key_hangs_on_bytes_answers_pages_and_facts(tmp_path: Path) -> None:
     others.add(key())
     assert first not in others
     assert len(others) == 5
+
+
+def test_a_result_that_is_not_to_last_is_measured_again(tmp_path: Path) -> None:
+    kept = Kept(tmp_path, "key", lambda line: None)
+    assert kept.step("one", lambda: 1, lasts=lambda found: found > 1) == 1
+    assert kept.step("one", lambda: 2, lasts=lambda found: found > 1) == 2
+    assert kept.step("one", lambda: 3) == 2

@@ -14,6 +14,8 @@ from loadtest import limit
 from loadtest.limit import limiting
 from twinlens.errors import TwinlensError
 
+pytestmark = pytest.mark.alone
+
 BUSY = "while True: pass"
 
 

@@ -51,3 +51,21 @@ def test_photos_that_are_not_there() -> None:
     with pytest.raises(TwinlensError, match="is not a folder") as caught:
         parse(["not there"])
     assert caught.value.code == "invalid_data"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "whole"),
+    [
+        ([], True),
+        (["--count", "200", "--core-hour", "0.1", "--networks", "slow-3g,fibre,4g"], True),
+        (["--networks", "fibre"], False),
+        (["--devices", "desktop,phone"], False),
+        (["--count", "99"], False),
+        (["--phone-size", "800x600"], False),
+        (["--load-seconds", "2"], False),
+    ],
+)
+def test_the_result_of_a_partial_run_stays_in_its_folder(arguments: list[str], whole: bool, tmp_path: Path) -> None:
+    options = parse([*arguments, "--work", str(tmp_path / "work")], results=tmp_path)
+    assert options.out == (tmp_path if whole else tmp_path / "work") / "loadtest.json"
+    assert parse([*arguments, "--out", "here.json"]).out == Path("here.json")

@@ -13,6 +13,8 @@ import pytest
 from loadtest.profiles import Network
 from loadtest.proxy import Proxy, Traffic
 
+pytestmark = pytest.mark.alone
+
 FAST = Network("fast", 1_000_000, 1_000_000, 0)
 # Far more than a busy machine needs; a line that has lost its way takes for ever.
 PATIENCE = 20.0

@@ -1,12 +1,13 @@
 from argparse import Namespace
 
 import pytest
+import torch
 
 from training import cli, train
 from training.cli import main
 
 
-@pytest.mark.parametrize("command", ["train", "tune", "evaluate", "export"])
+@pytest.mark.parametrize("command", ["train", "soup", "tune", "evaluate", "export"])
 def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main([command, "--help"])
@@ -44,3 +45,14 @@ def test_ctrl_c_ends_quietly(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
     monkeypatch.setattr(train, "run", interrupted)
     assert cli.main(["train", "photos", "--out", "runs/never"]) == 130
     assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_full_gpu_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def full(options: Namespace) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nSee the documentation.")
+
+    monkeypatch.setattr(train, "run", full)
+    assert main(["train", "photos", "--out", "runs/never"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error [invalid_arguments]: CUDA out of memory: the GPU has too little memory.")
+    assert "--batch-size" in line

@@ -14,6 +14,8 @@ from training.distributed import ALONE, Group, PartSampler, joined
 from training.run import RUN, Run, load
 from twinlens.errors import TwinlensError
 
+pytestmark = pytest.mark.alone
+
 ROOT = Path(__file__).parents[3]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 

@@ -8,7 +8,16 @@ from torch import nn
 
 from tests.unit.training.pictures import label_folders
 from training.data import Sample, open_dataset
-from training.evaluate import append_measurement, evaluate_logits, measurements, predictor, run_network
+from training.evaluate import (
+    append_measurement,
+    evaluate_logits,
+    inherit,
+    measurements,
+    measurements_from,
+    measurements_in,
+    predictor,
+    run_network,
+)
 from training.photos import served
 from training.rules import standard
 from twinlens.contract import Normalize
@@ -113,6 +122,32 @@ def test_sections_after_the_table_stay_after_it(tmp_path: Path) -> None:
     lines = card.read_text(encoding="utf-8").splitlines()
     assert [line[-6:] for line in lines if line.startswith("| 2026")] == ["| 12 |", "| 13 |"]
     assert lines[-4:] == ["", "## Later", "", "Text."]
+
+
+def test_a_card_gives_its_measurements_back(tmp_path: Path) -> None:
+    card = tmp_path / "MODEL_CARD.md"
+    assert measurements_in(card) == []
+    card.write_text("# A\n\n| Split | Photos |\n| --- | --- |\n| test | 12 |\n", encoding="utf-8")
+    assert measurements_in(card) == []
+    append_measurement(card, MEASUREMENT)
+    append_measurement(card, {**MEASUREMENT, "top1": 1.0, "correct": 12})
+    assert measurements_in(card) == [{**MEASUREMENT, "top1": 0.9167}, {**MEASUREMENT, "top1": 1.0, "correct": 12}]
+
+
+def test_what_is_made_from_a_run_has_its_looks_at_test_too(tmp_path: Path) -> None:
+    before, after = tmp_path / "seed 1", tmp_path / "soup"
+    assert measurements_from(before) == []
+    inherit(after, [])
+    assert not after.exists()
+    inherit(before, [{**MEASUREMENT, "what": "weights of the run, epoch 3, float32, torch"}, MEASUREMENT])
+    inherit(after, measurements_from(before))
+    assert [look["what"] for look in measurements(after)] == [
+        "weights of the run seed 1, epoch 3, float32, torch",
+        MEASUREMENT["what"],
+    ]
+    inherit(after, [MEASUREMENT])
+    assert len(measurements(after)) == 2
+    assert measurements_from(after) == measurements(after)
 
 
 def test_a_missing_card_or_record_is_a_clear_error(tmp_path: Path) -> None:

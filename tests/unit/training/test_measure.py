@@ -72,7 +72,7 @@ def test_a_made_split_is_found_again_by_its_seed(tmp_path: Path) -> None:
     data = open_dataset(photos, seed=3)
     folder = models.write(tmp_path / "models", dataset={"digest": data.digest, "counts": data.counts})
     assert evaluate(folder, "validation", photos, seed=3)["n"] == 2
-    with pytest.raises(TwinlensError, match="another --seed"):
+    with pytest.raises(TwinlensError, match="another --split-seed"):
         evaluate(folder, "validation", photos)
 
 

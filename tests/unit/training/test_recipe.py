@@ -4,7 +4,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
 from tests.unit.training.pictures import LABELS, picture, split_folders
-from training import checkpoint, networks, recipe
+from training import checkpoint, networks
 from training.arguments import Arguments
 from training.curves import CURVES
 from training.data import open_dataset
@@ -30,14 +30,6 @@ from twinlens.errors import TwinlensError
 
 ROOT = Path(__file__).parents[3]
 SMALL = {"init": "none", "image_size": 32, "train_size": (32,), "batch_size": 8, "workers": 0, "device": "cpu"}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Networks this small gain nothing from a second thread, and lose much where other tests run beside them."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(recipe, "available_threads", lambda: 1)
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -1,11 +1,14 @@
 import numpy as np
 import pytest
-from onnx import helper
+from onnx import TensorProto, helper
 
 from tests.unit.training.onnx_models import model
+from training.tfjs.convert import Walk
 from training.tfjs.layout import Batched
 from training.tfjs.shapes import infer
 from twinlens.errors import TwinlensError
+
+FLOAT = TensorProto.FLOAT
 
 
 def test_what_grows_with_the_batch_is_told_from_what_does_not() -> None:
@@ -33,3 +36,12 @@ def test_a_graph_whose_shapes_contradict_each_other_is_refused() -> None:
     built.graph.node.extend(nodes)
     with pytest.raises(TwinlensError, match="ONNX cannot tell the shapes"):
         infer(built)
+
+
+def test_a_size_that_depends_on_the_numbers_is_not_taken_for_nothing() -> None:
+    nodes = [helper.make_node("NonZero", ["x"], ["places"]), helper.make_node("Cast", ["places"], ["y"], to=FLOAT)]
+    built = model(nodes, {}, ["y"])
+    assert {"places", "y"}.isdisjoint(infer(built))
+    with pytest.raises(TwinlensError, match="ONNX cannot tell the shape of 'y'") as caught:
+        Walk(built).shape("y")
+    assert caught.value.code == "unsupported_operation"

@@ -5,14 +5,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.unit.training.pictures import split_folders
+from tests.unit.training.pictures import label_folders, split_folders
 from training import checkpoint, networks
 from training.arguments import Arguments
 from training.cli import main
+from training.evaluate import measurements
 from training.export import export
 from training.measure import measure
 from training.recipe import train
-from training.run import Tuned, load, save
+from training.run import Tuned, load, load_splits, save
 from training.soup import average, soup
 from twinlens.errors import TwinlensError
 
@@ -91,6 +92,11 @@ def test_runs_that_do_not_go_together_are_refused(runs: list[Path], begin: Begin
         soup([begin("random", init="none"), runs[0]], tmp_path / "soup")
     with pytest.raises(TwinlensError, match="two runs at least"):
         soup([runs[0], runs[0]], tmp_path / "soup")
+    photos = Path(load(runs[0]).data)
+    with pytest.raises(TwinlensError, match="lies in the folder of photos") as refused:
+        soup(runs, photos / "soup")
+    assert refused.value.code == "invalid_arguments"
+    assert not (photos / "soup").exists()
     assert not (tmp_path / "soup").exists()
 
 
@@ -127,3 +133,23 @@ def test_the_command_says_what_it_kept_and_never_overwrites(
     assert main(words) == 2
     assert "already_exists" in capsys.readouterr().err
     assert (tmp_path / "soup" / checkpoint.BEST).read_bytes() == before
+
+
+def test_looks_at_test_of_what_went_in_are_the_soups_too(begin: Begin, runs: list[Path], tmp_path: Path) -> None:
+    looked = begin("looked", seed=7)
+    found = measure(looked, "test").result
+    out = soup([runs[0], looked], tmp_path / "soup")
+    (look,) = [look for look in measurements(out) if look["digest"] == found["digest"]]
+    assert look["what"].startswith("weights of the run looked, epoch ")
+    assert look["date"] == found["date"]
+
+
+def test_runs_of_other_seeds_have_one_split_of_a_folder_that_has_none(begin: Begin, tmp_path: Path) -> None:
+    photos = label_folders(tmp_path / "photos", 8)
+    one, two = (begin(f"of a folder {seed}", data=photos, seed=seed) for seed in range(2))
+    assert load_splits(one) == load_splits(two)
+    assert len(load(soup([one, two], tmp_path / "soup")).soup) == 2
+    other = begin("of another split", data=photos, split_seed=1)
+    with pytest.raises(TwinlensError, match=r"differ in their data digest .* the same --split-seed") as refused:
+        soup([one, other], tmp_path / "other")
+    assert refused.value.code == "invalid_arguments"

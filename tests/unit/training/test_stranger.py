@@ -12,17 +12,12 @@ from PIL import Image
 
 from tests.images import encoded
 from tests.unit.training.pictures import label_folders, picture
-from training import checkpoint, recipe
+from training import checkpoint
 from training.cli import main
 from training.run import load
 
 GREEN = (60, 180, 60)
 TINY = ["--arch", "shufflenet_v2_x0_5", "--init", "none", "--epochs", "1", "--image-size", "32", "--train-size", "32"]
-
-
-@pytest.fixture(autouse=True)
-def one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recipe, "available_threads", lambda: 1)
 
 
 def odd_folder(root: Path) -> Path:

@@ -5,10 +5,11 @@ import pytest
 import torch
 
 from tests.unit.training.pictures import split_folders
+from training import checkpoint
 from training.arguments import Arguments
 from training.data import DataSet, open_dataset
 from training.recipe import train
-from training.run import Run, load
+from training.run import Run, load, save
 from training.teaching import open_teachers, scores, smoothed
 from twinlens.errors import TwinlensError
 
@@ -46,7 +47,7 @@ def data(photos: Path) -> DataSet:
 
 def test_the_mean_of_the_teachers_scores(teachers: tuple[Path, ...], data: DataSet) -> None:
     inputs = torch.rand(3, 3, 32, 32)
-    both = open_teachers(teachers, data, CPU)
+    both = open_teachers(teachers, data, [32], CPU)
     each = [scores([teacher], inputs) for teacher in both]
     assert torch.allclose(scores(both, inputs), (each[0] + each[1]) / 2)
     assert torch.allclose(scores(both, inputs).sum(dim=1), torch.ones(3))
@@ -108,11 +109,27 @@ def test_a_teacher_that_saw_other_photos_is_named(
 ) -> None:
     fewer = split_folders(tmp_path / "photos", train=8, validation=3, test=3)
     next(path for path in (fewer / "train").rglob("*") if path.is_file()).unlink()
-    open_teachers(teachers, open_dataset(fewer), CPU)
+    open_teachers(teachers, open_dataset(fewer), [32], CPU)
     assert "was trained on other photos" in capsys.readouterr().out
 
 
 def test_a_teacher_that_is_no_run_is_an_error(data: DataSet, tmp_path: Path) -> None:
     with pytest.raises(TwinlensError) as missing:
-        open_teachers([tmp_path], data, CPU)
+        open_teachers([tmp_path], data, [32], CPU)
     assert missing.value.code == "invalid_run"
+
+
+def test_a_teacher_that_has_not_finished_is_refused(teachers: tuple[Path, ...], data: DataSet, tmp_path: Path) -> None:
+    save(tmp_path, load(teachers[0]).model_copy(update={"finished": None}))
+    checkpoint.save(tmp_path / checkpoint.BEST, checkpoint.load_best(teachers[0]))
+    with pytest.raises(TwinlensError, match="is not finished") as refused:
+        open_teachers([tmp_path], data, [32], CPU)
+    assert refused.value.code == "invalid_arguments"
+
+
+def test_a_teacher_that_cannot_see_such_crops_is_refused(teachers: tuple[Path, ...], data: DataSet) -> None:
+    small = [run for run in teachers if load(run).arch == "squeezenet1_1"]
+    assert len(open_teachers(small, data, [48, 32, 48], CPU)) == 1
+    with pytest.raises(TwinlensError, match=r"teacher .* \(squeezenet1_1\) cannot take photos of 4 x 4") as refused:
+        open_teachers(small, data, [32, 4], CPU)
+    assert refused.value.code == "invalid_arguments"

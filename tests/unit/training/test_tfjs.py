@@ -170,6 +170,14 @@ def test_a_scale_and_an_offset_of_each_channel_are_one_operation() -> None:
     assert result.constants["o"].shape == (3,)
 
 
+def test_an_axis_may_be_counted_from_the_end() -> None:
+    def written(axis: int) -> list[dict[str, Any]]:
+        gather = helper.make_node("Gather", ["x", "i"], ["y"], axis=axis)
+        return Walk(model([gather], {"i": np.array(2)}, ["y"])).run().nodes
+
+    assert written(-3) == written(1) != written(-1)
+
+
 def test_a_permutation_and_back_moves_nothing() -> None:
     nodes = [
         helper.make_node("Transpose", ["x"], ["t"], perm=[0, 2, 3, 1]),

@@ -47,6 +47,7 @@ def test_every_argument_reaches_the_recipe(received: list[Arguments]) -> None:
         crop_area=0.7,
         patience=8,
         seed=9,
+        split_seed=10,
         device="cpu",
         workers=2,
         memory_mib=11,

@@ -33,6 +33,7 @@ def test_every_argument_reaches_the_tuning(received: list[Tuning]) -> None:
         train_size=96,
         crop_area=0.7,
         seed=9,
+        split_seed=10,
         device="cpu",
         workers=2,
         memory_mib=11,

@@ -1,4 +1,3 @@
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from training import checkpoint, networks, tuning
 from training.curves import CURVES
 from training.data import open_dataset
 from training.deploy import deploy
+from training.evaluate import measurements
 from training.export import export
 from training.measure import measure
 from training.published import open_network
@@ -29,14 +29,6 @@ EDGE = 64
 WEIGHTS = "int4-channel"
 SMALL = {"batch_size": 6, "crop_area": 0.8, "lr": 3e-5, "epochs": 3, "workers": 0, "device": "cpu"}
 State = dict[str, torch.Tensor]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Networks this small gain nothing from a second thread, and lose much where other tests run beside them."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tuning, "available_threads", lambda: 1)
-        yield
 
 
 @pytest.fixture(scope="module")
@@ -147,6 +139,7 @@ def test_a_published_version_is_tuned_too(tuned: tuple[Tuning, Run], version: Mo
     assert run.tuned is not None
     assert run.tuned.source == f"version {version.contract.model.version} of tuned"
     assert run.tuned.sha256 == version.digest
+    assert version.digest in [look["digest"] for look in measurements(tmp_path / "again")]
     assert [line.split(":")[0] for line in run.tuned.origin][:2] == ["- Initial weights", "- Training"]
     # What is rounded already is not changed by rounding it.
     assert same_bits(folded(tmp_path / "again", "float32"), folded(tuned[0].out, "float32"))
@@ -220,7 +213,25 @@ def test_what_cannot_be_tuned_is_refused_before_anything_is_written(source: Path
     with pytest.raises(TwinlensError, match="is not finished") as refused:
         tune(replace(begun, source=unfinished))
     assert refused.value.code == "invalid_arguments"
+    among = Path(load(source).data) / "run"
+    with pytest.raises(TwinlensError, match="lies in the folder of photos") as refused:
+        tune(replace(begun, out=among))
+    assert refused.value.code == "invalid_arguments"
+    assert not among.exists()
     assert not begun.out.exists()
+
+
+def test_a_network_that_cannot_be_put_back_is_refused_before_its_photos_are_read(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise TwinlensError("unsupported_operation", "The weight head.bias has no place in the network.")
+
+    monkeypatch.setattr(tuning, "unfold", refuse)
+    monkeypatch.setattr(tuning, "open_photos", lambda *_, **__: pytest.fail("photos were read"))
+    with pytest.raises(TwinlensError, match="has no place"):
+        tune(Tuning(source, tmp_path / "run", WEIGHTS, **SMALL))  # type: ignore[arg-type]
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_rate_that_is_too_high_is_said_so(tuned: tuple[Tuning, Run], tmp_path: Path) -> None:

@@ -98,3 +98,27 @@ def test_a_pool_that_was_folded_in_cannot_be_taken_out() -> None:
     with pytest.raises(TwinlensError, match=r"classifier\.weight is made of several") as refused:
         unfold(Pooled(), before, SIZE, NORMALIZE)
     assert refused.value.code == "unsupported_operation"
+
+
+class Normed(nn.Module):
+    """A layer norm before a layer without a bias, as Swin has between its stages."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.features = nn.Conv2d(3, 4, 3, stride=48, padding=1)
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.flat = nn.Flatten()
+        self.norm = nn.LayerNorm(4)
+        self.classifier = nn.Linear(4, LABELS, bias=False)
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        answer: torch.Tensor = self.classifier(self.norm(self.flat(self.pool(self.features(pixels)))))
+        return answer
+
+
+def test_a_bias_that_the_network_has_no_place_for_is_named() -> None:
+    before = folded(Normed(), "float32")
+    assert before["classifier.bias"].shape == (LABELS,)
+    with pytest.raises(TwinlensError, match=r"classifier\.bias has no place in the network") as refused:
+        unfold(Normed(), before, SIZE, NORMALIZE)
+    assert refused.value.code == "unsupported_operation"

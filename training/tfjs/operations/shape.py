@@ -133,7 +133,8 @@ def _slice(walk: Walk, node: onnx.NodeProto) -> None:
 @operation("Gather")
 def _gather(walk: Walk, node: onnx.NodeProto) -> None:
     value = walk.activation(node)
-    axis, index = walk.attributes(node, axis=0)["axis"], walk.array(node, 1)
+    axis = walk.attributes(node, axis=0)["axis"] % len(value.layout.axes)
+    index = walk.array(node, 1)
     if index.ndim != 0:
         walk.refuse(node, "only one index is known")
     size = value.layout.shape[axis]

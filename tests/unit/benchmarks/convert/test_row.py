@@ -53,7 +53,7 @@ def test_a_network_that_is_right_by_both_routes(steps, tmp_path: Path) -> None:
     assert found["direct"]["error"] == dict.fromkeys(("wasm", "webgl", "cpu"), 1.23e-6)
     assert (found["direct"]["ms"], found["official"]["ms"]) == (20.0, 30.0)
     assert passes(found["direct"]) and passes(found["official"])
-    assert ran[0] == "make" and ran[-2:] == ["routes direct", "time direct official"] and len(ran) == 11
+    assert ran[0] == "make" and ran[-4:] == [*["routes direct"] * 3, "time direct official"] and len(ran) == 13
 
 
 def test_our_conversion_is_timed_when_nothing_runs_beside_it(steps, tmp_path: Path) -> None:
@@ -116,3 +116,20 @@ def test_a_timing_that_fails_says_so(steps, tmp_path: Path) -> None:
 def test_passing_is_being_right_on_every_backend() -> None:
     assert [passes(row["direct"]) for row in ROWS] == [True, True, False, False, True]
     assert not passes(route(error={"wasm": 1e-6, "webgl": 1e-6, "cpu": 2e-4}))
+
+
+@pytest.mark.parametrize(
+    ("slow", "seconds"), [({"seconds": 9.0, "megabytes": 4.5}, 0.6), ({"failed": "it was killed"}, None)]
+)
+def test_one_slow_conversion_of_three_does_not_count(
+    steps, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slow: dict[str, Any], seconds: float | None
+) -> None:
+    steps({})
+    beside = compare("resnet18", 11.7, 224, tmp_path / "graphs", tmp_path, Limits())
+    conversions = iter([{"seconds": 0.5, "megabytes": 4.5}, slow, {"seconds": 0.6, "megabytes": 4.5}])
+
+    def step(module: str, *_: Any) -> dict[str, Any]:
+        return next(conversions) if module == "benchmarks.convert.routes" else RIGHT["time"]
+
+    monkeypatch.setattr(rows, "step", step)
+    assert measure(beside, tmp_path / "graphs", tmp_path, Limits())["direct"]["seconds"] == seconds

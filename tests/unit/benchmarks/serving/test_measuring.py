@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from prometheus_client import CollectorRegistry, generate_latest
 
-from benchmarks.serving import batches, ceiling, gpu, photos, tree, turn, wrk
+from benchmarks.serving import batches, ceiling, photos, tree, turn, wrk
 from benchmarks.serving.plan import BUSY, CELLS, LARGE, OURS, SIZES, SMALL
 from benchmarks.serving.servers import Running
 from benchmarks.serving.tree import memory_mib, peak_memory
@@ -87,17 +87,6 @@ def test_a_tree_that_works_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(tree, "_STEP_SECONDS", 0.01)
     tree.wait_until_idle(7)
     assert looks == [7] * 6
-
-
-def test_without_a_gpu_it_says_so(classifier: Classifier) -> None:
-    assert str(gpu.measure(classifier.version, "NoneExecutionProvider")).startswith("not measured: no None provider")
-
-
-def test_batches_on_a_provider_are_timed(classifier: Classifier) -> None:
-    found = gpu.measure(classifier.version, "CPUExecutionProvider", rounds=2)
-    assert not isinstance(found, str)
-    assert [row["batch"] for row in found] == [1, 2, 4, 8, 16, 32, 64]
-    assert found[0]["vs_single"] == 1 and all(row["ms"] > 0 for row in found)
 
 
 class Played:

@@ -19,13 +19,20 @@ from benchmarks.serving.rows import row_of, rows
 from benchmarks.serving.table import server_table
 from tests.unit.benchmarks.serving.rounds import made, not_timed
 
-GPU = "not measured: no CUDA provider that works in ONNX Runtime 1"
+GPU = "not measured: nvidia-smi finds no GPU on this machine"
 
 
 def write(folder: Path, rounds: list[dict[str, Any]], gpu: Any = GPU) -> Path:
     path = folder / "server.json"
     facts = {"gpu": gpu, "spread": spread(rounds)}
-    found = result("make bench-server", rows(rounds, SERVERS), goals(rounds), definitions=DEFINITIONS, facts=facts)
+    found = result(
+        "make bench-server",
+        rows(rounds, SERVERS),
+        goals(rounds),
+        commit=40 * "0",
+        definitions=DEFINITIONS,
+        facts=facts,
+    )
     write_result(path, found)
     return path
 
@@ -72,13 +79,13 @@ def test_the_table_has_a_line_for_each_server(tmp_path: Path) -> None:
 def test_the_table_says_what_failed_and_why(tmp_path: Path) -> None:
     rounds = [turns | {"litserve": not_timed("wrong | answer")} for turns in made()]
     rounds[0]["flask_eager"]["cells"][CROWDED.key]["failed"] = 5
-    fast = [{"batch": 1, "photos_per_second": 500.0, "vs_single": 1.0}]
-    fast += [{"batch": 64, "photos_per_second": 9000.0, "vs_single": 18.0}]
+    fast = [{"device": "NVIDIA L4", "batch": 1, "photos_per_second": 500.0, "vs_single": 1.0}]
+    fast += [{"device": "NVIDIA L4", "batch": 64, "photos_per_second": 9000.0, "vs_single": 18.0}]
     text = server_table(write(tmp_path, rounds, fast))
     assert "Failed requests: Flask, gunicorn, PyTorch eager 5." in text
     assert "LitServe, batching at 500x375: wrong / answer" in text
     assert "| LitServe, batching | – | – | – | – | – | – | – | – |" in text
-    assert "GPU: 9,000 photos/s in batches of 64, 18 times as many as one by one." in text
+    assert "NVIDIA L4: 9,000 photos/s in batches of 64, 18 times as many as one by one." in text
 
 
 def test_the_readme_has_blocks_for_both_tables(tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from pathlib import Path
 
 import pytest
 
@@ -45,3 +47,22 @@ def test_without_wrk_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(TwinlensError, match="apt-get install wrk") as caught:
         wrk.version()
     assert caught.value.code == "missing_requirement"
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        ("exec sleep 60", "wrk did not end within 1 s of a run of 1 s."),
+        ("echo no route >&2; exit 3", "wrk ended with status 3 and without a result: no route"),
+    ],
+)
+def test_a_run_without_a_result_is_an_error_that_says_so(
+    script: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "wrk").write_text(f"#!/bin/sh\n{script}\n")
+    (tmp_path / "wrk").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setattr(wrk, "_SLACK_SECONDS", 0)
+    with pytest.raises(TwinlensError) as caught:
+        wrk.run("http://127.0.0.1:1/", [], 1, 1)
+    assert (caught.value.code, caught.value.detail) == ("internal", said)

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,14 @@ def test_other_photos_have_no_threshold_that_was_fitted_for_a_run(photos: Path, 
     assert "When it says that it is not sure" not in text
     assert "these are not the photos of the run" in text
     assert "notes.txt: it is in none of train/" in text
+
+
+def test_a_file_whose_name_is_not_utf8_is_named_all_the_same(photos: Path, tmp_path: Path) -> None:
+    more = write_photos(tmp_path / "more")
+    odd = Path(os.fsdecode(os.fsencode(more / "test" / "red") + b"/\xff.png"))
+    odd.write_bytes((more / "test" / "red" / "1.png").read_bytes())
+    text = shown(measure(write_model(tmp_path / "models", photos), "test", more, other_data=True))
+    assert "test/red/\\xff.png: its name is not UTF-8" in text
 
 
 def test_of_very_many_labels_the_matrix_shows_those_with_mistakes() -> None:
