@@ -195,7 +195,7 @@ def test_an_answer_has_embedding_maps_and_box(
         assert ready["maps"] is True
         assert ready["embeddingSize"] == contract.embedding_size
         assert ready["notSure"] == contract.not_sure.threshold
-        assert ready["digest"] == hashlib.sha256(version.read(store.CONTRACT)).hexdigest()
+        assert ready["digest"] == hashlib.sha256((version.path / store.CONTRACT).read_bytes()).hexdigest()
         assert {each["path"]: each["bytes"] for each in ready["files"]} == {
             each.path: each.bytes for each in contract.files if each.path.startswith("tfjs/")
         }

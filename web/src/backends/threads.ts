@@ -10,6 +10,7 @@ import binaryUrl from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-thre
 import factory, {
   type BackendWasmThreadedSimdModule,
 } from '@tensorflow/tfjs-backend-wasm/wasm-out/tfjs-backend-wasm-threaded-simd.js';
+import source from '@tensorflow/tfjs-backend-wasm/wasm-out/tfjs-backend-wasm-threaded-simd.js?raw';
 import { wasmWorkerContents } from '@tensorflow/tfjs-backend-wasm/wasm-out/tfjs-backend-wasm-threaded-simd.worker.js';
 
 /** More are no faster for networks of a few million weights, and take what the rest of the device needs. */
@@ -73,7 +74,9 @@ export function endSpareWorkers(found: BackendWasmThreadedSimdModule): void {
 /** The whole script of a thread, so that it need not import any. */
 function threadScript(): string[] {
   return [
-    `self.importScripts = () => undefined;\nvar WasmBackendModuleThreadedSimd = ${factory.toString()};\n`,
+    'self.importScripts = () => undefined;\n',
+    // As it comes: minified, it would not do without what lies around it.
+    source,
     // As `init` in backend_wasm.ts does it: line ends within the script's strings have become real ones.
     wasmWorkerContents.replace(/\n/g, '\\n'),
   ];
