@@ -19,6 +19,8 @@ export interface Port {
 export class Bridge {
   /** Settled once the model can answer, or cannot be loaded (a `FailureError`). */
   readonly ready: Promise<Ready>;
+  /** Told what the worker has asked the network for. */
+  onRequests: (requests: Extract<FromWorker, { kind: 'requested' }>['requests']) => void = () => undefined;
   private readonly port: Port;
   private readonly waiting = new Map<number, Waiting>();
   private nextId = 0;
@@ -43,6 +45,8 @@ export class Bridge {
         } else if (data.kind === 'not-ready') {
           loading = false;
           reject(new FailureError(data.failure));
+        } else if (data.kind === 'requested') {
+          this.onRequests(data.requests);
         } else {
           this.settle(data);
         }

@@ -5,10 +5,17 @@ import './style.css';
 import { Bridge } from './bridge.ts';
 import { Camera } from './camera.ts';
 import { Card } from './card.ts';
+import { type ComparePanel, mountCompare } from './compare/panel.ts';
+import { findServer } from './compare/server.ts';
 import { failureOf } from './failure.ts';
+import { Offline } from './offline/offline.ts';
+import { confinedWorker } from './privacy/confined.ts';
+import { mountPrivacy } from './privacy/panel.ts';
+import { Requests } from './privacy/requests.ts';
 import type { Ready } from './protocol.ts';
 import { Queue } from './queue.ts';
 import { chooseLanguage, failureText, type Language, megabytesText, TEXTS } from './text.ts';
+import workerUrl from './worker.ts?worker&url';
 
 /** Photos in the worker at a time: one is decoded by the browser's own threads while another is classified. */
 const IN_PROGRESS = 2;
@@ -40,17 +47,28 @@ let cards: Card[] = [];
 let done = 0;
 let failed = 0;
 
+const offline = new Offline();
+const requests = new Requests();
+requests.watch();
+const server = findServer();
+let privacy: ReturnType<typeof mountPrivacy> | undefined;
+let compare: ComparePanel | undefined;
+
 const bridge = new Bridge(
-  new Worker(new URL('./worker.ts', import.meta.url), { type: 'module', name: 'twinlens' }),
+  confinedWorker(workerUrl, 'twinlens'),
   new URL('model/', document.baseURI).href,
   (loaded, total) => show({ state: 'loading', loaded, total }),
 );
 
+bridge.onRequests = (asked) => requests.add('worker', asked);
+
+let nextPhoto = 0;
 const queue = new Queue<Card>(async (card, signal) => {
   try {
     card.begin(language);
     const answer = await bridge.classify(card.file, signal);
     card.succeed(answer, (await bridge.ready).labels, language);
+    compare?.answered({ id: String(nextPhoto++), file: card.file, answer });
   } catch (error) {
     if (signal.aborted) return;
     card.fail(failureOf(error), language);
@@ -122,6 +140,8 @@ function speak(next: Language): void {
   }
   document.title = `Twinlens · ${words.title}`;
   for (const card of cards) card.render(next);
+  privacy?.speak(next);
+  compare?.speak(next);
   render();
 }
 
@@ -133,6 +153,7 @@ input.addEventListener('change', () => {
 clear.addEventListener('click', () => {
   queue.clear();
   cards = [];
+  compare?.cleared();
   done = failed = 0;
   results.replaceChildren();
   document.body.classList.remove('has-results');
@@ -194,9 +215,14 @@ speak(language);
 
 try {
   ready = await bridge.ready;
+  if (server) compare = mountCompare(byId('compare', HTMLElement), { ready, server, language });
+  // Loaded is what nothing is asked for after.
+  await offline.started;
+  privacy = mountPrivacy(byId('privacy', HTMLElement), { ready, requests, offline, server, language });
   byId('backend', HTMLElement).textContent = ready.backend;
   byId('model', HTMLElement).textContent = `${ready.model.name} ${ready.model.version}`;
   show({ state: done < cards.length ? 'busy' : 'ready' });
 } catch (error) {
+  void offline.doubt();
   show({ state: 'failed', error });
 }

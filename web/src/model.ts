@@ -18,10 +18,13 @@ type Bytes = Uint8Array<ArrayBuffer>;
 /** One version of a model, ready to run. */
 export class Model {
   readonly contract: Contract;
+  /** SHA-256 of contract.json. */
+  readonly digest: string;
   private readonly graph: GraphModel;
 
-  private constructor(contract: Contract, graph: GraphModel) {
+  private constructor(contract: Contract, digest: string, graph: GraphModel) {
     this.contract = contract;
+    this.digest = digest;
     this.graph = graph;
   }
 
@@ -38,9 +41,10 @@ export class Model {
     const version = decoder.decode(await fetchBytes(new URL('current', folder), { cache: 'no-cache' })).trim();
     if (!VERSION.test(version)) throw new FailureError({ code: 'model_not_found', path: 'model/current' });
     const base = new URL(`${version}/`, folder);
-    const contract = parseContract(decoder.decode(await fetchBytes(new URL('contract.json', base))));
+    const described = await fetchBytes(new URL('contract.json', base));
+    const contract = parseContract(decoder.decode(described));
     const graph = await loadGraphModel({ load: () => artifacts(base, contract, onProgress) });
-    return new Model(contract, graph);
+    return new Model(contract, await sha256(described), graph);
   }
 
   /**

@@ -16,6 +16,8 @@ export interface Label {
 /** What the page is told once the model can answer. */
 export interface Ready {
   readonly model: { readonly name: string; readonly version: string };
+  /** SHA-256 of the version's contract.json. */
+  readonly digest: string;
   readonly labels: readonly Label[];
   /** Name of the TensorFlow.js backend that runs the model. */
   readonly backend: string;
@@ -44,5 +46,6 @@ export type FromWorker =
   | { readonly kind: 'progress'; readonly loaded: number; readonly total: number }
   | { readonly kind: 'ready'; readonly ready: Ready }
   | { readonly kind: 'not-ready'; readonly failure: Failure }
+  | { readonly kind: 'requested'; readonly requests: readonly { readonly url: string; readonly at: number }[] }
   | { readonly kind: 'answer'; readonly id: number; readonly answer: Answer }
   | { readonly kind: 'failure'; readonly id: number; readonly failure: Failure };

@@ -8,6 +8,7 @@ import { sha256 } from './digest.ts';
 import { FailureError, failureOf } from './failure.ts';
 import { Model } from './model.ts';
 import { canvasDeviation, StraightReader } from './pixels.ts';
+import { observeRequests } from './privacy/requests.ts';
 import type { Answer, CanvasTrust, FromWorker, ToWorker } from './protocol.ts';
 import { resample } from './resample.ts';
 
@@ -27,6 +28,8 @@ interface Engine {
   readonly canvas: CanvasTrust;
 }
 
+observeRequests((requests) => scope.postMessage({ kind: 'requested', requests }));
+
 let engine: Promise<Engine> | undefined;
 /** What was asked for and is neither answered nor cancelled. */
 const wanted = new Set<number>();
@@ -45,7 +48,7 @@ async function start(folder: string): Promise<Engine> {
   const { name, version } = contract.model;
   scope.postMessage({
     kind: 'ready',
-    ready: { model: { name, version }, labels: contract.labels, backend, canvas },
+    ready: { model: { name, version }, digest: model.digest, labels: contract.labels, backend, canvas },
   });
   return { model, straight, canvas };
 }

@@ -17,7 +17,7 @@ class FakePort implements Port {
   }
 }
 
-const READY: Ready = { model: { name: 'm', version: '1' }, labels: [], backend: 'wasm', canvas: 'exact' };
+const READY: Ready = { model: { name: 'm', version: '1' }, digest: '', labels: [], backend: 'wasm', canvas: 'exact' };
 const settle = () => new Promise((resolve) => setTimeout(resolve));
 
 let port: FakePort;
