@@ -4,6 +4,7 @@ import type { Plugin } from 'vite';
 import { defineConfig } from 'vitest/config';
 import manifest from './package.json' with { type: 'json' };
 import { CONTENT_SECURITY_POLICY } from './src/policy.ts';
+import { trimmedTfjs } from './vite.tfjs.ts';
 
 /** Hosts that send no headers get the policy from the page itself. */
 function contentSecurityPolicy(): Plugin {
@@ -101,7 +102,7 @@ export default defineConfig({
     chunkSizeWarningLimit: 600,
     rolldownOptions: { output },
   },
-  worker: { format: 'es', plugins: () => [noForeignAddresses()], rolldownOptions: { output } },
+  worker: { format: 'es', plugins: () => [trimmedTfjs(), noForeignAddresses()], rolldownOptions: { output } },
   // The largest golden photo takes seconds where other work shares the machine.
   test: { include: ['tests/**/*.test.ts'], testTimeout: 60_000 },
 });

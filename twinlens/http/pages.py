@@ -24,7 +24,7 @@ from starlette.types import Receive, Scope, Send
 
 from twinlens import store
 from twinlens.errors import TwinlensError
-from twinlens.headers import CONTENT_SECURITY_POLICY, EVERYWHERE, IMMUTABLE, REVALIDATE, WORKER_POLICY
+from twinlens.headers import IMMUTABLE, PAGE_HEADERS, REVALIDATE
 
 HOW_TO_BUILD: Final = "make page"
 _RANGE: Final = re.compile(rb"bytes=(\d{0,18})-(\d{0,18})")
@@ -116,8 +116,7 @@ class Page:
             raise TwinlensError("not_found", _NOWHERE)
         if scope["method"] not in ("GET", "HEAD"):
             raise HTTPException(405, headers={"Allow": "GET, HEAD"})
-        policy = WORKER_POLICY if path.endswith(".js") else CONTENT_SECURITY_POLICY
-        response.headers.update({**EVERYWHERE, "Content-Security-Policy": policy})
+        response.headers.update(PAGE_HEADERS)
         response.headers["Cache-Control"] = IMMUTABLE if path.startswith(_HASHED) else REVALIDATE
         await response(scope, receive, send)
 

@@ -10,13 +10,11 @@ import json
 from collections.abc import Mapping
 from typing import Final
 
-from twinlens.headers import CONTENT_SECURITY_POLICY, EVERYWHERE, IMMUTABLE, REVALIDATE, WORKER_POLICY
+from twinlens.headers import IMMUTABLE, PAGE_HEADERS, REVALIDATE
 
-_ALWAYS: Final[Mapping[str, str]] = {**EVERYWHERE, "X-Content-Type-Options": "nosniff"}
-_CSP: Final = "Content-Security-Policy"
+_ALWAYS: Final[Mapping[str, str]] = {**PAGE_HEADERS, "X-Content-Type-Options": "nosniff"}
 _CACHE: Final = "Cache-Control"
-_DOCUMENT: Final = ("/", "/index.html")
-_IN_PLACE: Final = ("/app.webmanifest", "/model/current")
+_IN_PLACE: Final = ("/", "/index.html", "/sw.js", "/app.webmanifest", "/model/current")
 _COMPRESSED: Final = (
     "application/json",
     "application/manifest+json",
@@ -48,17 +46,18 @@ def _rules(version: str) -> list[tuple[str, dict[str, str]]]:
     """Pattern and headers. No header is given twice to one file: some hosts join them, some send both."""
     return [
         ("/*", dict(_ALWAYS)),
-        *((path, {_CSP: CONTENT_SECURITY_POLICY, _CACHE: REVALIDATE}) for path in _DOCUMENT),
-        ("/sw.js", {_CSP: WORKER_POLICY, _CACHE: REVALIDATE}),
         *((path, {_CACHE: REVALIDATE}) for path in _IN_PLACE),
-        ("/assets/*", {_CSP: WORKER_POLICY, _CACHE: IMMUTABLE}),
+        ("/assets/*", {_CACHE: IMMUTABLE}),
         (f"/model/{version}/*", {_CACHE: IMMUTABLE}),
     ]
 
 
 def _headers(rules: list[tuple[str, dict[str, str]]]) -> str:
     """Netlify and Cloudflare Pages."""
-    blocks = ["# Netlify and Cloudflare Pages. In a sub-folder of a site: move it to the site's own, and put the path first."]
+    blocks = [
+        "# Netlify and Cloudflare Pages. In a sub-folder of a site: move this file to the site's own root, and put the\n"
+        "# folder's path before each pattern."
+    ]
     for pattern, headers in rules:
         blocks.append("\n".join([pattern, *(f"  {name}: {value}" for name, value in headers.items())]))
     return "\n\n".join(blocks) + "\n"
@@ -82,12 +81,6 @@ def _htaccess() -> str:
     return f"""# Apache, where AllowOverride lets it be read.
 <IfModule mod_headers.c>
 {always}
-  <FilesMatch "^index\\.html$">
-    Header always set {_CSP} "{CONTENT_SECURITY_POLICY}"
-  </FilesMatch>
-  <FilesMatch "\\.js$">
-    Header always set {_CSP} "{WORKER_POLICY}"
-  </FilesMatch>
   Header set {_CACHE} "{REVALIDATE}"
   <If "%{{REQUEST_URI}} =~ m#/(assets|model/[^/]+)/[^/]#">
     Header set {_CACHE} "{IMMUTABLE}"
@@ -112,10 +105,6 @@ def _nginx() -> str:
     always = "\n".join(f'        add_header {name} "{value}" always;' for name, value in _ALWAYS.items())
     types = " ".join(kind for kind in _COMPRESSED if kind != "text/html")  # which nginx compresses unasked
     return f"""# nginx: a part of the http block. Change the two paths in it, and include it.
-map $uri $twinlens_policy {{
-    default "{CONTENT_SECURITY_POLICY}";
-    ~\\.js$ "{WORKER_POLICY}";
-}}
 map $uri $twinlens_cache {{
     default "{REVALIDATE}";
     ~/(assets|model/[^/]+)/[^/] "{IMMUTABLE}";
@@ -129,7 +118,6 @@ server {{
             application/manifest+json webmanifest;
         }}
 {always}
-        add_header {_CSP} $twinlens_policy always;
         add_header {_CACHE} $twinlens_cache;
         gzip on;
         gzip_types {types};

@@ -1,9 +1,9 @@
 /**
- * What the page may do, wherever it is hosted. A page carries its policy itself (a `<meta>`); hosts that can, and the
- * service worker, send it as a header. twinlens/headers.py has the same for Python; a test holds the two together.
+ * What the page may do, wherever it is hosted. The page carries its policy itself (a `<meta>`); hosts that can send it as a
+ * header. twinlens/headers.py has the same for Python; a test holds the two together.
  */
 
-/** Of the document: no other host, no inline script, no eval. */
+/** Of the document, and of the workers that it starts: no other host, no inline script, no eval. */
 export const CONTENT_SECURITY_POLICY = [
   "default-src 'none'",
   "script-src 'self' 'wasm-unsafe-eval'",
@@ -14,14 +14,6 @@ export const CONTENT_SECURITY_POLICY = [
   "manifest-src 'self'",
   "base-uri 'none'",
   "form-action 'none'",
-].join('; ');
-
-/** Of a script that a worker runs, which obeys its own headers; WebAssembly's threads are started from `blob:`. */
-export const WORKER_POLICY = [
-  "default-src 'none'",
-  "script-src 'self' blob: 'wasm-unsafe-eval'",
-  "worker-src 'self' blob:",
-  "connect-src 'self'",
 ].join('; ');
 
 /** Added to the document's once everything is loaded, where there is no server to ask: policies add up. */

@@ -8,7 +8,7 @@ from starlette.routing import Route
 
 from tests import models
 from twinlens.errors import TwinlensError
-from twinlens.headers import CONTENT_SECURITY_POLICY, WORKER_POLICY
+from twinlens.headers import CONTENT_SECURITY_POLICY
 from twinlens.http import problems
 from twinlens.http.pages import ModelFiles, Page
 
@@ -151,14 +151,6 @@ def test_a_new_version_is_there_at_once(browse, site):
 def test_a_part_of_a_file(browse):
     answer = browse("/model/v1/model.onnx", range="bytes=0-3")
     assert (answer.status_code, len(answer.content)) == (206, 4)
-
-
-def test_a_script_has_the_policy_of_a_worker(browse):
-    for path in ("/assets/index-a1b2.js", "/sw.js"):
-        answer = browse(path)
-        assert answer.headers["content-security-policy"] == WORKER_POLICY
-        assert answer.headers["cross-origin-embedder-policy"] == "require-corp"
-    assert browse("/assets/tfjs.wasm").headers["content-security-policy"] == CONTENT_SECURITY_POLICY
 
 
 def test_the_page_is_told_that_there_is_a_server(browse, site):

@@ -4,19 +4,19 @@ import re
 import pytest
 
 from tests.hosts import Rules, matching, of_headers
-from twinlens.headers import CONTENT_SECURITY_POLICY, EVERYWHERE, IMMUTABLE, REVALIDATE, WORKER_POLICY
+from twinlens.headers import IMMUTABLE, PAGE_HEADERS, REVALIDATE
 from twinlens.site.hosts import host_files
 
-CSP, CACHE = "Content-Security-Policy", "Cache-Control"
+CACHE = "Cache-Control"
 # What each of the site's files is to be sent with, beside what every file is.
 WANTED = {
-    "/": {CSP: CONTENT_SECURITY_POLICY, CACHE: REVALIDATE},
-    "/index.html": {CSP: CONTENT_SECURITY_POLICY, CACHE: REVALIDATE},
-    "/sw.js": {CSP: WORKER_POLICY, CACHE: REVALIDATE},
+    "/": {CACHE: REVALIDATE},
+    "/index.html": {CACHE: REVALIDATE},
+    "/sw.js": {CACHE: REVALIDATE},
     "/app.webmanifest": {CACHE: REVALIDATE},
     "/model/current": {CACHE: REVALIDATE},
-    "/assets/worker-a1.js": {CSP: WORKER_POLICY, CACHE: IMMUTABLE},
-    "/assets/tfjs-simd.wasm": {CSP: WORKER_POLICY, CACHE: IMMUTABLE},
+    "/assets/worker-a1.js": {CACHE: IMMUTABLE},
+    "/assets/tfjs-simd.wasm": {CACHE: IMMUTABLE},
     "/model/v1/contract.json": {CACHE: IMMUTABLE},
     "/model/v1/tfjs/weights.0.gz.bin": {CACHE: IMMUTABLE},
     "/icons/icon-192.png": {},
@@ -35,14 +35,13 @@ def of_vercel(text: str) -> Rules:
 @pytest.mark.parametrize(("name", "read"), [("_headers", of_headers), ("vercel.json", of_vercel)])
 def test_every_file_gets_its_headers(name, read, path):
     found = matching(read(host_files("v1")[name]), path)
-    assert found == {**EVERYWHERE, "X-Content-Type-Options": "nosniff", **WANTED[path]}
+    assert found == {**PAGE_HEADERS, "X-Content-Type-Options": "nosniff", **WANTED[path]}
 
 
 def test_apache_has_every_header_and_leaves_packed_weights_packed():
     text = host_files("v1")[".htaccess"]
-    for name, value in EVERYWHERE.items():
+    for name, value in PAGE_HEADERS.items():
         assert f'Header always set {name} "{value}"' in text
-    assert text.count(CONTENT_SECURITY_POLICY) == text.count(WORKER_POLICY) == 1
     (pattern,) = re.findall(r"=~ m#(.*)#\"", text)
     immutable = [path for path in WANTED if re.search(pattern, f"/some/path{path}")]
     assert immutable == [path for path, headers in WANTED.items() if headers.get(CACHE) == IMMUTABLE]
@@ -53,9 +52,8 @@ def test_apache_has_every_header_and_leaves_packed_weights_packed():
 
 def test_nginx_has_every_header():
     text = host_files("v1")["nginx.conf"]
-    for name, value in EVERYWHERE.items():
+    for name, value in PAGE_HEADERS.items():
         assert f'add_header {name} "{value}" always;' in text
-    assert f'default "{CONTENT_SECURITY_POLICY}";' in text and f'~\\.js$ "{WORKER_POLICY}";' in text
     (pattern,) = re.findall(r"~(/\(assets.*) \"", text)
     immutable = [path for path in WANTED if re.search(pattern, f"/some/path{path}")]
     assert immutable == [path for path, headers in WANTED.items() if headers.get(CACHE) == IMMUTABLE]

@@ -2,7 +2,7 @@
  * What the service worker answers: the two files that change in place from the network where there is one, every other
  * file from the store where it is there.
  */
-import { confined, isolated } from './headers.ts';
+import { isolated } from './headers.ts';
 import type { Store } from './store.ts';
 
 /** How long a network that does not answer is waited for, where there is something to answer with. */
@@ -53,10 +53,10 @@ export class Server {
   /** A file whose name changes with its content. */
   async file(request: Request): Promise<Response> {
     const here = await this.store.read(request.url);
-    if (here) return confined(here, request.url);
+    if (here) return here;
     const fresh = await this.fetch(request);
     if (fresh.status === 200) void this.store.put(request.url, fresh.clone());
-    return confined(fresh, request.url);
+    return fresh;
   }
 }
 

@@ -2,43 +2,34 @@
  * The privacy panel: what was asked for since loading, an invitation to pull the plug, and what is kept on the device.
  */
 import './privacy.css';
-import type { Offline, Standing } from '../offline/offline.ts';
-import type { Ready } from '../protocol.ts';
+import { element } from '../dom.ts';
+import type { Standing } from '../offline/offline.ts';
+import type { Context, Panel } from '../panels.ts';
 import { type Language, megabytesText } from '../text.ts';
-import type { Requests } from './requests.ts';
 import { seal } from './seal.ts';
 import { PRIVACY_TEXTS } from './text.ts';
 
 /** More than anyone reads; a page that asks for more has a fault, which the count shows. */
 const LISTED = 50;
 
-export interface PrivacyOptions {
-  readonly ready: Pick<Ready, 'model' | 'digest'>;
-  readonly requests: Requests;
-  readonly offline: Offline;
-  /** The server that the page can ask; null on a static host, where it is sealed. */
-  readonly server: URL | null;
-  readonly language: Language;
-}
-
 /** Mount the panel in a section, once the page is loaded: from here on requests are counted. */
-export function mountPrivacy(section: HTMLElement, options: PrivacyOptions): { speak(language: Language): void } {
-  const { ready, requests, offline, server } = options;
-  let { language } = options;
+export function mountPrivacy(section: HTMLElement, context: Context): Panel {
+  const { ready, requests, offline, server } = context;
+  let { language } = context;
   let standing: Standing | 'keeping' | 'forgotten' = 'keeping';
 
-  const title = make('summary');
-  const count = make('p', 'privacy-count');
+  const title = element('summary');
+  const count = element('p', 'privacy-count');
   count.dataset.testid = 'request-count';
-  const list = make('ol', 'privacy-list');
-  const network = make('p', 'privacy-network');
+  const list = element('ol', 'privacy-list');
+  const network = element('p', 'privacy-network');
   network.setAttribute('role', 'status');
-  const paragraphs = { promise: make('p'), invitation: make('p'), policy: make('p'), unlisted: make('p', 'privacy-note') };
-  const kept = make('p');
+  const paragraphs = { promise: element('p'), invitation: element('p'), policy: element('p'), unlisted: element('p', 'privacy-note') };
+  const kept = element('p');
   kept.dataset.testid = 'offline-state';
-  const forget = make('button', 'button');
+  const forget = element('button', 'button');
   forget.type = 'button';
-  const details = make('details', 'privacy');
+  const details = element('details', 'privacy');
   details.append(
     title,
     paragraphs.promise,
@@ -51,7 +42,8 @@ export function mountPrivacy(section: HTMLElement, options: PrivacyOptions): { s
     kept,
     forget,
   );
-  section.replaceChildren(details);
+  section.id = 'privacy';
+  section.append(details);
 
   const renderRequests = () => {
     const texts = PRIVACY_TEXTS[language];
@@ -64,7 +56,7 @@ export function mountPrivacy(section: HTMLElement, options: PrivacyOptions): { s
     list.replaceChildren(
       ...seen.slice(-LISTED).map(({ url, at, by, refused }) => {
         const time = new Date(at).toLocaleTimeString(language, { hour12: false });
-        const row = make('li');
+        const row = element('li');
         row.textContent = [time, texts.by[by], url, ...(refused ? [texts.refused] : [])].join(' · ');
         return row;
       }),
@@ -122,10 +114,4 @@ export function mountPrivacy(section: HTMLElement, options: PrivacyOptions): { s
   void offline.keep({ version: ready.model.version, digest: ready.digest }, requests.addresses()).then(settle);
   speak(language);
   return { speak };
-}
-
-function make<Tag extends keyof HTMLElementTagNameMap>(tag: Tag, className = ''): HTMLElementTagNameMap[Tag] {
-  const made = document.createElement(tag);
-  made.className = className;
-  return made;
 }

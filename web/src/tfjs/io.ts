@@ -1,0 +1,2 @@
+/** Of TensorFlow.js' `io`, what reads a graph model that has been fetched already. */
+export { decodeWeights, getModelArtifactsForJSONSync, getWeightSpecs } from '@tensorflow/tfjs-core/dist/io/io_utils';
