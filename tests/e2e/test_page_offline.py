@@ -363,7 +363,7 @@ def test_the_worker_asks_no_other_host_even_where_no_header_says_so(visitor: Vis
     with StaticServer({"/": tmp_path}, {"Access-Control-Allow-Origin": "*"}) as elsewhere:
         for _ in range(2):
             visitor.come_and_keep()
-            (worker,) = visitor.page.workers
+            worker = visitor.page.workers[0]
             outcome = worker.evaluate("(url) => fetch(url).then(() => 'sent', (error) => error.name)", elsewhere.url)
             assert outcome == "TypeError"
         assert elsewhere.requests == []
@@ -374,7 +374,7 @@ def test_from_the_second_visit_on_the_worker_asks_for_the_page_s_files_only(visi
     visitor.come_and_keep()
     visitor.come_and_keep()
     loaded = len(visitor.server.requests)
-    (worker,) = visitor.page.workers
+    worker = visitor.page.workers[0]
     for path in ("secret.txt", "assets/x.js?photo=1", "model/current?photo=1"):
         script = "(url) => fetch(url, { method: 'GET' }).then(() => 'sent', (error) => error.name)"
         assert worker.evaluate(script, visitor.url + path) == "TypeError"

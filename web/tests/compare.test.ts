@@ -7,7 +7,11 @@ describe('compareAnswers', () => {
   const names = ['hat', 'shoe', 'dress'];
 
   test('lists the best of both, and names the largest difference', () => {
-    const there = new Map([['hat', 0.1], ['shoe', 0.15], ['dress', 0.75]]);
+    const there = new Map([
+      ['hat', 0.1],
+      ['shoe', 0.15],
+      ['dress', 0.75],
+    ]);
     const { rows, largest, agreed } = compareAnswers(names, [0.7, 0.2, 0.1], there, 1);
     expect(rows).toEqual([
       { index: 0, here: 0.7, there: 0.1 },
@@ -18,7 +22,12 @@ describe('compareAnswers', () => {
   });
 
   test('equal answers agree and differ by nothing', () => {
-    const { largest, agreed } = compareAnswers(names, [0.7, 0.2, 0.1], new Map(names.map((name, i) => [name, [0.7, 0.2, 0.1][i]])), 2);
+    const { largest, agreed } = compareAnswers(
+      names,
+      [0.7, 0.2, 0.1],
+      new Map(names.map((name, i) => [name, [0.7, 0.2, 0.1][i]])),
+      2,
+    );
     expect(agreed).toBe(true);
     expect(largest.here - largest.there).toBe(0);
   });
@@ -61,7 +70,8 @@ describe('ask', () => {
   });
 
   test('a problem has its code, its status, and when to come back', async () => {
-    answer = () => Promise.resolve(Response.json({ code: 'overloaded' }, { status: 429, headers: { 'Retry-After': '7' } }));
+    answer = () =>
+      Promise.resolve(Response.json({ code: 'overloaded' }, { status: 429, headers: { 'Retry-After': '7' } }));
     expect(await refusal()).toEqual({ kind: 'problem', code: 'overloaded', status: 429, retryAfter: 7 });
   });
 
@@ -82,8 +92,15 @@ describe('ask', () => {
 
 test('every refusal has words in both languages', () => {
   const codes = [
-    'overloaded', 'not_ready', 'body_too_large', 'too_many_pixels', 'unsupported_format', 'not_an_image',
-    'broken_image', 'upload_timeout', 'timeout',
+    'overloaded',
+    'not_ready',
+    'body_too_large',
+    'too_many_pixels',
+    'unsupported_format',
+    'not_an_image',
+    'broken_image',
+    'upload_timeout',
+    'timeout',
   ];
   const problem = (code: string, status: number) => ({ kind: 'problem', code, status, retryAfter: 7 }) as const;
   const refusals = [
@@ -92,7 +109,10 @@ test('every refusal has words in both languages', () => {
     ...codes.map((code) => problem(code, 400)),
     ...[413, 429].map((status) => problem('', status)),
   ];
-  for (const [language, pattern] of [['en', /^[A-Z].*\.$/], ['zh', /^[\u4e00-\u9fff].*。$/]] as const) {
+  for (const [language, pattern] of [
+    ['en', /^[A-Z].*\.$/],
+    ['zh', /^[\u4e00-\u9fff].*。$/],
+  ] as const) {
     for (const refusal of refusals) {
       expect(COMPARE_TEXTS[language].refused(refusal)).toMatch(pattern);
       expect(COMPARE_TEXTS[language].refused(refusal)).not.toContain('problem');

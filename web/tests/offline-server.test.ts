@@ -17,19 +17,32 @@ describe('routes', () => {
     expect(route(path, 'navigate')).toBe('through');
   });
 
-  test.each(['assets/index-a_B-1.js', 'model/v1/contract.json', 'model/2026-1.a/tfjs/w.gz.bin'])('%j is a file', (path) => {
-    expect(route(path)).toBe('file');
-  });
+  test.each(['assets/index-a_B-1.js', 'model/v1/contract.json', 'model/2026-1.a/tfjs/w.gz.bin'])(
+    '%j is a file',
+    (path) => {
+      expect(route(path)).toBe('file');
+    },
+  );
 
-  test.each(['app.webmanifest', 'icons/icon-192.png', 'sw.js', 'v1/classify', 'v1/classify?top_k=10'])('%j passes', (path) => {
-    expect(route(path)).toBe('through');
-  });
+  test.each(['app.webmanifest', 'icons/icon-192.png', 'sw.js', 'v1/classify', 'v1/classify?top_k=10'])(
+    '%j passes',
+    (path) => {
+      expect(route(path)).toBe('through');
+    },
+  );
 
   test('the name of the version is asked for', () => expect(route('model/current')).toBe('current'));
 
   test.each([
-    'assets/x.js?photo=1', 'assets/', 'secret', 'model/', 'model/v1/x.json?q', '/some/pathology/assets/x.js',
-    '/assets/x.js', 'https://elsewhere.example/some/path/assets/x.js', 'v1/classify?photo=1',
+    'assets/x.js?photo=1',
+    'assets/',
+    'secret',
+    'model/',
+    'model/v1/x.json?q',
+    '/some/pathology/assets/x.js',
+    '/assets/x.js',
+    'https://elsewhere.example/some/path/assets/x.js',
+    'v1/classify?photo=1',
   ])('%j is not the page’s', (path) => {
     expect(route(path)).toBe('other');
   });
@@ -37,7 +50,8 @@ describe('routes', () => {
   test('files are only read', () => expect(route('assets/x.js', 'cors', 'POST')).toBe('other'));
 
   test('the page and its workers are told from the folder’s other pages', () => {
-    for (const ours of ['', '?lang=zh#x', 'index.html', 'assets/worker-1.js']) expect(isOurs(BASE + ours, BASE)).toBe(true);
+    for (const ours of ['', '?lang=zh#x', 'index.html', 'assets/worker-1.js'])
+      expect(isOurs(BASE + ours, BASE)).toBe(true);
     expect(isOurs('blob:https://host.example/0-1-2', BASE)).toBe(true);
     for (const other of ['other/', 'other/index.html']) expect(isOurs(BASE + other, BASE)).toBe(false);
     expect(isOurs('blob:https://elsewhere.example/0-1-2', BASE)).toBe(false);

@@ -85,7 +85,10 @@ describe('keep', () => {
       const { keep, files } = published('a1', 'v1');
       cached = without(files, path);
       const store = open();
-      expect(await store.keep(keep)).toEqual({ kept: false, missing: expect.arrayContaining([at(path || 'index.html')]) as string[] });
+      expect(await store.keep(keep)).toEqual({
+        kept: false,
+        missing: expect.arrayContaining([at(path || 'index.html')]) as string[],
+      });
       expect(await store.readPage()).toBeNull();
       expect(await store.readCurrent()).toBeNull();
     },

@@ -22,7 +22,10 @@ test('only what began after loading is counted, in its order', () => {
 test('addresses are those that page and worker asked for, each once', () => {
   const requests = new Requests();
   requests.add('page', [{ url: 'https://h/a', at: 1 }]);
-  requests.add('worker', [{ url: 'https://h/a', at: 2 }, { url: 'https://h/b', at: 3 }]);
+  requests.add('worker', [
+    { url: 'https://h/a', at: 2 },
+    { url: 'https://h/b', at: 3 },
+  ]);
   requests.add('service-worker', [{ url: 'https://h/c', at: 4 }]);
   expect(requests.addresses()).toEqual(['https://h/a', 'https://h/b']);
 });

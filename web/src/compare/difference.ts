@@ -38,5 +38,11 @@ export function compareAnswers(
   const listed = new Set([...top(here, shown), ...top(theirs, shown)]);
   const distance = ({ here, there }: Row) => Math.abs(here - there);
   const largest = names.map((_, index) => row(index)).reduce((a, b) => (distance(b) > distance(a) ? b : a));
-  return { rows: top(here, names.length).filter((index) => listed.has(index)).map(row), largest, agreed: top(here, 1)[0] === top(theirs, 1)[0] };
+  return {
+    rows: top(here, names.length)
+      .filter((index) => listed.has(index))
+      .map(row),
+    largest,
+    agreed: top(here, 1)[0] === top(theirs, 1)[0],
+  };
 }

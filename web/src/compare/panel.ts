@@ -44,7 +44,10 @@ export function mountCompare(section: HTMLElement, { ready, server: address, ...
   const none = element('p', 'compare-note');
   const choice = labelled(marked(element('select'), 'photo'));
   const original = labelled(marked(checkbox(), 'original'));
-  const prepare = marked(button('button', '', () => void preparePicture()), 'prepare');
+  const prepare = marked(
+    button('button', '', () => void preparePicture()),
+    'prepare',
+  );
   const form = element('div', 'compare-form');
   form.append(choice.label, original.label, prepare);
 
@@ -53,8 +56,14 @@ export function mountCompare(section: HTMLElement, { ready, server: address, ...
   const what = element('p');
   const keeps = element('p', 'compare-note');
   const remember = labelled(checkbox());
-  const send = marked(button('button primary', '', () => agree()), 'send');
-  const cancel = marked(button('button', '', () => decline()), 'cancel');
+  const send = marked(
+    button('button primary', '', () => agree()),
+    'send',
+  );
+  const cancel = marked(
+    button('button', '', () => decline()),
+    'cancel',
+  );
   const actions = element('div', 'compare-actions');
   actions.append(send, cancel);
   consent.append(what, keeps, remember.label, actions);

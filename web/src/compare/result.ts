@@ -40,7 +40,9 @@ export function resultOf(
     body.append(row);
   }
   const foot = element('tfoot');
-  foot.append(rowOf([texts.time, time(own.milliseconds.decode + own.milliseconds.inference), time(theirs.milliseconds), '']));
+  foot.append(
+    rowOf([texts.time, time(own.milliseconds.decode + own.milliseconds.inference), time(theirs.milliseconds), '']),
+  );
   const table = element('table');
   table.append(element('caption', 'hidden-text', texts.table), head, body, foot);
   const frame = element('div', 'compare-table');

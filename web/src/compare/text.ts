@@ -106,8 +106,7 @@ const zh: CompareTexts = {
   original: '发送原始文件',
   prepare: '比较这张照片……',
   preparing: '正在缩小照片……',
-  consentShrunk: (name, size, address) =>
-    `“${name}”将缩小到模型所看的大小（${size}），不含其他数据，发送到 ${address}`,
+  consentShrunk: (name, size, address) => `“${name}”将缩小到模型所看的大小（${size}），不含其他数据，发送到 ${address}`,
   consentOriginal: (name, size, address) =>
     `文件“${name}”将原样（${size}）发送到 ${address}，包括其中的全部信息，例如拍摄地点和时间`,
   keeps: '对方如何处理它，由服务器的运营者决定。',
@@ -127,7 +126,8 @@ const zh: CompareTexts = {
   agreed: '两者答案相同。',
   disagreed: '两者答案不同。',
   largest: (label, difference) => `得分差别最大的是“${label}”：相差 ${difference} 个百分点。`,
-  otherModel: (here, there) => `服务器运行的是另一个模型版本（${there}；本页面：${here}）。重新加载页面即可比较同一版本。`,
+  otherModel: (here, there) =>
+    `服务器运行的是另一个模型版本（${there}；本页面：${here}）。重新加载页面即可比较同一版本。`,
   refused: (refusal) => {
     if (refusal.kind === 'unreachable') return '无法连接服务器。请检查网络后重试。';
     if (refusal.kind === 'late') return '服务器一分钟内没有回答。请稍后重试。';

@@ -32,7 +32,10 @@ export class Offline {
    *
    * @param loaded addresses of what page and worker have loaded.
    */
-  async keep(model: { readonly version: string; readonly digest: string }, loaded: readonly string[]): Promise<Standing> {
+  async keep(
+    model: { readonly version: string; readonly digest: string },
+    loaded: readonly string[],
+  ): Promise<Standing> {
     if (!isSecureContext) return { kept: false, reason: 'insecure' };
     if (!('serviceWorker' in navigator) || !this.build) return { kept: false, reason: 'unsupported' };
     await this.started;

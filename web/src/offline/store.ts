@@ -167,7 +167,10 @@ export class Store {
       const bytes = found?.ok ? await found.arrayBuffer() : null;
       return bytes && (await sha256(bytes)) === digest ? bytes : null;
     };
-    const here = await cache.match(url).then(matching).catch(() => null);
+    const here = await cache
+      .match(url)
+      .then(matching)
+      .catch(() => null);
     if (here) return here;
     try {
       const recalled = await this.recall(url);

@@ -24,7 +24,12 @@ export function mountPrivacy(section: HTMLElement, context: Context): Panel {
   const list = element('ol', 'privacy-list');
   const network = element('p', 'privacy-network');
   network.setAttribute('role', 'status');
-  const paragraphs = { promise: element('p'), invitation: element('p'), policy: element('p'), unlisted: element('p', 'privacy-note') };
+  const paragraphs = {
+    promise: element('p'),
+    invitation: element('p'),
+    policy: element('p'),
+    unlisted: element('p', 'privacy-note'),
+  };
   const kept = element('p');
   kept.dataset.testid = 'offline-state';
   const forget = element('button', 'button');
