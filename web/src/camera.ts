@@ -105,9 +105,8 @@ export class Camera {
       await this.video.play();
     } catch (error) {
       if (this.dialog.open) throw error; // else the visitor was faster than the camera
-      return;
     }
-    this.watch();
+    if (this.dialog.open) this.watch();
   }
 
   private get snapshot(): HTMLInputElement {

@@ -8,7 +8,7 @@
  */
 import { GraphModel } from '@tensorflow/tfjs-converter';
 import { version_core } from '@tensorflow/tfjs-core';
-import type { BackendModule } from './backends/backend.ts';
+import type { Backend, BackendModule } from './backends/backend.ts';
 import { fetchModules } from './backends/modules.ts';
 import { startWasm } from './backends/wasm.ts';
 import {
@@ -161,7 +161,8 @@ export class Engine {
       this.current = entered.get(best) as Network;
       await this.remember();
     } finally {
-      for (const network of entered.values()) if (network !== this.current && network !== this.base) network.retire();
+      const others = [...entered.values()].filter((network) => network !== this.current && network !== this.base);
+      await Promise.all(others.map((network) => network.retire()));
     }
     this.onChange?.();
   }
@@ -215,7 +216,7 @@ export class Engine {
       const network = id === 'wasm' ? this.base : await this.enter(id, software);
       if (!network) return this.findings.get(id)?.reason ?? 'unavailable';
       this.current = network;
-      if (before !== this.base) before.retire();
+      if (before !== this.base) await before.retire();
     }
     this.onChange?.();
     return null;
@@ -231,7 +232,11 @@ export class Engine {
       this.find(id, { reason: null, threads: outcome.backend.threads });
       return outcome;
     }
-    if (outcome === 'too-slow') void starting.then((one) => one instanceof Network && one.retire());
+    if (outcome === 'too-slow') {
+      void starting.then((network) => {
+        if (network instanceof Network) void network.retire();
+      });
+    }
     this.find(id, { reason: outcome });
     return null;
   }
@@ -241,9 +246,10 @@ export class Engine {
     if (!module) return 'unavailable';
     // The files of the other backends hold no more kernels than the usual operations need.
     if (id !== 'wasm-threads' && !knowsAll(this.publication.operations)) return 'unknown-operation';
+    let backend: Backend | null = null;
     let network: Network | undefined;
     try {
-      const backend = await module.start(software);
+      backend = await module.start(software);
       if (!backend) return 'unavailable';
       network = new Network(backend, this.publication, this.Model);
       await network.warm(this.probe);
@@ -251,10 +257,11 @@ export class Engine {
       const found = await network.run(this.probe);
       const error = relativeError(found.logits, expected.logits);
       if (error <= this.publication.contract.golden.tolerances.logits) return network;
-      network.retire();
+      await network.retire();
       return 'inexact';
     } catch {
-      network?.retire();
+      if (network) await network.retire();
+      else backend?.stop();
       return 'failed';
     }
   }
@@ -264,7 +271,7 @@ export class Engine {
     if (this.current !== network) return;
     this.current = this.base;
     this.find(network.backend.id, { reason: 'failed' });
-    network.retire();
+    void this.inTurn(() => network.retire());
     void forget();
     this.onChange?.();
   }

@@ -27,7 +27,8 @@ export function keyOf(digest: string, version: string, agent: string, isolated: 
 
 /** The choice that was remembered under a key; null if there is none. */
 export async function recall(key: string): Promise<Choice | null> {
-  const choice = await inStore<Choice | undefined>('readonly', (store) => store.get(RECORD)).catch(() => undefined);
+  const found = await inStore('readonly', (store) => store.get(RECORD)).catch(() => undefined);
+  const choice = found as Choice | undefined;
   return choice?.key === key && CONTESTANTS.includes(choice.id) ? choice : null;
 }
 
@@ -42,15 +43,15 @@ export async function forget(): Promise<void> {
   await inStore('readwrite', (store) => store.delete(RECORD)).catch(() => undefined);
 }
 
-async function inStore<Result>(
+async function inStore(
   mode: IDBTransactionMode,
   action: (store: IDBObjectStore) => IDBRequest,
-): Promise<Result> {
+): Promise<unknown> {
   const opening = indexedDB.open(DATABASE, 1);
   opening.onupgradeneeded = () => opening.result.createObjectStore(STORE);
   const database = (await settled(opening)) as IDBDatabase;
   try {
-    return (await settled(action(database.transaction(STORE, mode).objectStore(STORE)))) as Result;
+    return await settled(action(database.transaction(STORE, mode).objectStore(STORE)));
   } finally {
     database.close();
   }

@@ -86,12 +86,11 @@ export class Network {
   }
 
   /** Give the memory of the weights back and end the backend, as soon as no run needs them. */
-  retire(): void {
-    void Promise.allSettled(this.running.keys()).then(() => {
-      activate(this.backend);
-      this.graph.dispose();
-      this.backend.stop();
-    });
+  async retire(): Promise<void> {
+    await Promise.allSettled(this.running.keys());
+    activate(this.backend);
+    this.graph.dispose();
+    this.backend.stop();
   }
 
   private async answer(pixels: Uint8Array): Promise<Outputs> {

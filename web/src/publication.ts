@@ -81,15 +81,15 @@ export async function fetchGraph(description: Description, onProgress: Progress)
       }),
     ),
   );
-  const topology = JSON.parse(new TextDecoder().decode(contents.get(main))) as io.ModelJSON;
-  const shards = topology.weightsManifest.flatMap(({ paths }) => paths).map((path) => folderOf(main) + path);
-  const found = shards.map((path) => {
-    const content = contents.get(path);
+  const content = (path: string): Bytes => {
+    const found = contents.get(path);
     // The contract lists every file of the graph; what it does not list has no digest to be checked against.
-    if (!content) throw new FailureError({ code: 'invalid_model', path });
-    return content;
-  });
-  const weights = expand(io.getWeightSpecs(topology.weightsManifest), found, contract.weights, main);
+    if (!found) throw new FailureError({ code: 'invalid_model', path });
+    return found;
+  };
+  const topology = JSON.parse(new TextDecoder().decode(content(main))) as io.ModelJSON;
+  const shards = topology.weightsManifest.flatMap(({ paths }) => paths).map((path) => content(folderOf(main) + path));
+  const weights = expand(io.getWeightSpecs(topology.weightsManifest), shards, contract.weights, main);
   const { node } = topology.modelTopology as { node: { op: string }[] };
   return {
     ...description,

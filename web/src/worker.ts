@@ -182,7 +182,8 @@ scope.onmessage = ({ data }) => {
     wanted.add(data.id);
     void occupation.with(() => answer(data.id, data.file));
   } else if (data.kind === 'use') {
-    void use(data.backend);
+    // A model that cannot be loaded has been told of.
+    use(data.backend).catch(() => undefined);
   } else {
     wanted.delete(data.id);
   }

@@ -13,23 +13,23 @@ import webgpuUrl from './webgpu.ts?worker&url';
 type Threads = typeof import('./threads.ts');
 
 /** Files that are built by themselves are imported by their address. */
-async function bring<Module>(url: string): Promise<Module> {
-  return (await import(/* @vite-ignore */ url)) as Module;
+async function bring(url: string): Promise<unknown> {
+  return import(/* @vite-ignore */ url);
 }
 
 async function webgl(): Promise<BackendModule | null> {
   const there = typeof OffscreenCanvas !== 'undefined' && typeof WebGL2RenderingContext !== 'undefined';
-  return there ? await bring(webglUrl) : null;
+  return there ? ((await bring(webglUrl)) as BackendModule) : null;
 }
 
 async function webgpu(): Promise<BackendModule | null> {
   const { gpu } = navigator as Partial<Navigator>;
-  return (await gpu?.requestAdapter()) ? await bring(webgpuUrl) : null;
+  return (await gpu?.requestAdapter()) ? ((await bring(webgpuUrl)) as BackendModule) : null;
 }
 
 async function threads(): Promise<BackendModule | null> {
   if (!globalThis.crossOriginIsolated) return null;
-  const { endSpareWorkers, fetchBinary, instantiate, threadsFor } = await bring<Threads>(threadsUrl);
+  const { endSpareWorkers, fetchBinary, instantiate, threadsFor } = (await bring(threadsUrl)) as Threads;
   const count = threadsFor(navigator.hardwareConcurrency);
   if (count < 2) return null;
   const binary = await fetchBinary();
@@ -66,5 +66,5 @@ export async function fetchModules(): Promise<ReadonlyMap<ContestantId, BackendM
   const found = await Promise.all(
     sources.map(async ([id, source]) => [id, await source().catch(() => null)] as const),
   );
-  return new Map(found.flatMap(([id, module]) => (module ? [[id, module]] : [])));
+  return new Map(found.flatMap(([id, module]) => (module ? [[id, module] as const] : [])));
 }

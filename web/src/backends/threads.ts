@@ -3,7 +3,8 @@
  * binary and its own code for the threads, started so that the page's policy need allow no script from a `blob:`
  * address, and beside the backend on one thread instead of in its place.
  *
- * The engine's worker makes the backend: its classes are not this file's.
+ * Built as a file of its own; the backend is made by modules.ts, in the engine's own file, whose classes are not this
+ * file's.
  */
 import binaryUrl from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-threaded-simd.wasm?url';
 import factory, {
@@ -16,12 +17,13 @@ const MOST_THREADS = 4;
 
 type Receive = (instance: WebAssembly.Instance, module: WebAssembly.Module) => void;
 
-/** Emscripten's own, of which its types say nothing. */
-interface Pool {
-  PThread: { unusedWorkers: Worker[] };
+/** Emscripten's own, of which TensorFlow.js' types say nothing. */
+interface Emscripten {
+  readonly cwrap: (name: string, result: string | null, parameters: string[]) => unknown;
+  readonly PThread: { readonly unusedWorkers: Worker[] };
 }
 
-/** As many threads as are good for this device. */
+/** As many threads as are good for a device. */
 export function threadsFor(cores: number): number {
   return Math.min(cores, MOST_THREADS);
 }
@@ -50,21 +52,22 @@ export async function instantiate(binary: WebAssembly.Module): Promise<BackendWa
     },
   })) as BackendWasmThreadedSimdModule;
   URL.revokeObjectURL(script);
-  const wrap = found.cwrap.bind(found);
+  const { cwrap } = found as unknown as Emscripten;
   found.tfjs = {
-    init: wrap('init', null, []),
-    initWithThreadsCount: wrap('init_with_threads_count', null, ['number']),
-    getThreadsCount: wrap('get_threads_count', 'number', []),
-    registerTensor: wrap('register_tensor', null, ['number', 'number', 'number']),
-    disposeData: wrap('dispose_data', null, ['number']),
-    dispose: wrap('dispose', null, []),
-  };
+    init: cwrap('init', null, []),
+    initWithThreadsCount: cwrap('init_with_threads_count', null, ['number']),
+    getThreadsCount: cwrap('get_threads_count', 'number', []),
+    registerTensor: cwrap('register_tensor', null, ['number', 'number', 'number']),
+    disposeData: cwrap('dispose_data', null, ['number']),
+    dispose: cwrap('dispose', null, []),
+  } as BackendWasmThreadedSimdModule['tfjs'];
   return found;
 }
 
 /** End the workers of the pool that no thread runs on: there are always 8 at the start. */
 export function endSpareWorkers(found: BackendWasmThreadedSimdModule): void {
-  for (const worker of (found as unknown as Pool).PThread.unusedWorkers.splice(0)) worker.terminate();
+  const { PThread } = found as unknown as Emscripten;
+  for (const worker of PThread.unusedWorkers.splice(0)) worker.terminate();
 }
 
 /** The whole script of a thread, so that it need not import any. */

@@ -44,6 +44,9 @@ export async function start(software: boolean): Promise<Backend | null> {
       }
       await backend.checkCompileCompletionAsync();
     },
-    stop: () => removeBackend('webgpu'), // which destroys the device
+    stop() {
+      removeBackend('webgpu');
+      device.destroy();
+    },
   };
 }

@@ -24,6 +24,5 @@ env().setPlatform('browser', {
   now: () => performance.now(),
   encode: (text) => new TextEncoder().encode(text),
   decode: (bytes, encoding) => new TextDecoder(encoding).decode(bytes),
-  setTimeoutCustom: (call, delay) => void setTimeout(call, delay),
   isTypedArray: isTypedArrayBrowser,
 });
