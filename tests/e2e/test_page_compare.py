@@ -176,7 +176,10 @@ def test_a_server_that_is_busy_and_one_that_is_gone(context: BrowserContext, ser
 
     def busy(route: Route) -> None:
         route.fulfill(
-            status=429, headers={"Retry-After": "9"}, content_type="application/problem+json", body='{"code": "overloaded"}'
+            status=429,
+            headers={"Retry-After": "9"},
+            content_type="application/problem+json",
+            body='{"code": "overloaded"}',
         )
 
     page.route("**/v1/classify*", busy)

@@ -277,9 +277,7 @@ def test_what_is_damaged_or_gone_is_fetched_again(visitor: Visitor, pattern: str
     assert top_label(result) == "magenta"
 
 
-def test_without_a_network_a_damaged_file_is_an_error_and_the_next_visit_mends_it(
-    browser: Browser, site: Path
-) -> None:
+def test_without_a_network_a_damaged_file_is_an_error_and_the_next_visit_mends_it(browser: Browser, site: Path) -> None:
     visitor = Visitor(browser, site)
     try:
         visitor.come_and_keep()

@@ -62,7 +62,16 @@ def answers(url: str, browser: Browser) -> list[str]:
 def test_python_s_own_file_server_will_do(browser: Browser, dist: Path, colours: Path, tmp_path: Path) -> None:
     write_site(dist, colours, tmp_path / "www" / "a" / "b")
     port = free_port()
-    command = [sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1", "--directory", str(tmp_path / "www")]
+    command = [
+        sys.executable,
+        "-m",
+        "http.server",
+        str(port),
+        "--bind",
+        "127.0.0.1",
+        "--directory",
+        str(tmp_path / "www"),
+    ]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
         try:
             transport = httpx.HTTPTransport(retries=20)
@@ -89,4 +98,3 @@ def test_with_its_header_files_it_is_isolated_from_the_first_visit(
         page.goto(f"{server.url}/")
         assert page.evaluate("crossOriginIsolated")
         page.context.close()
-

@@ -129,7 +129,8 @@ def _refuse_to_replace(out: Path) -> None:
         written = set[str]()
     if not written:
         raise TwinlensError(
-            "already_exists", f"{out} is there, and was not written by `twinlens site`. Give another folder, or remove it."
+            "already_exists",
+            f"{out} is there, and was not written by `twinlens site`. Give another folder, or remove it.",
         )
     strange = sorted(found - written)
     if strange:

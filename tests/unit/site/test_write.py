@@ -16,7 +16,12 @@ INDEX = '<!doctype html><script type="application/json" id="build">{"id":"012345
 @pytest.fixture
 def page(tmp_path: Path) -> Path:
     folder = tmp_path / "dist"
-    for name, text in {"index.html": INDEX, "sw.js": "//", "assets/main-1.js": "run()", "icons/icon.png": "png"}.items():
+    for name, text in {
+        "index.html": INDEX,
+        "sw.js": "//",
+        "assets/main-1.js": "run()",
+        "icons/icon.png": "png",
+    }.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
     return folder
