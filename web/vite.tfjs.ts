@@ -20,8 +20,7 @@ const REPLACED: Readonly<Record<string, string>> = {
 };
 
 /** Categories of operations that src/tfjs/operations.ts has none of. */
-const CATEGORIES =
-  'control|creation|dynamic|evaluation|hash_table|image|logical|ragged|sparse|spectral|string';
+const CATEGORIES = 'control|creation|dynamic|evaluation|hash_table|image|logical|ragged|sparse|spectral|string';
 const UNUSED = [
   new RegExp(`^\\./executors/(${CATEGORIES})_executor$`),
   new RegExp(`^\\./op_list/(${CATEGORIES})$`),
@@ -38,6 +37,8 @@ export function trimmedTfjs(): Plugin {
     name: 'trimmed-tfjs',
     apply: 'build',
     enforce: 'pre',
+    // What is built by itself is imported too, by its address; Vite takes it for a worker, which exports nothing.
+    options: (given) => ({ ...given, preserveEntrySignatures: 'exports-only' }),
     buildStart({ input }) {
       const entries = Array.isArray(input) ? input : Object.values(input);
       whole = entries.some((entry) => entry.startsWith(WHOLE));

@@ -41,6 +41,7 @@ export class Card {
   private readonly frame = element('div', 'frame');
   private readonly sight = element('div', 'sight');
   private readonly facts = element('p', 'facts');
+  private readonly told = element('div', 'told');
   private readonly side = element('div', 'side');
   private readonly body = element('div', 'body');
   private readonly badges = element('div', 'badges');
@@ -55,7 +56,8 @@ export class Card {
     this.frame.append(this.sight);
     const name = element('p', 'name', photo.name.slice(photo.name.lastIndexOf('/') + 1));
     name.title = photo.name;
-    this.side.append(this.frame, name, this.facts);
+    this.told.append(this.facts);
+    this.side.append(this.frame, name, this.told);
     const said = element('div', 'answer');
     said.append(this.body, this.badges);
     this.element.append(this.side, said);
@@ -174,7 +176,7 @@ export class Card {
     let control = this.side.querySelector<HTMLButtonElement>('.copy');
     if (!control) {
       control = button('copy', '', () => void copy(this.photo));
-      this.side.append(control);
+      this.told.append(control);
     }
     control.textContent = texts.copy;
     control.setAttribute('aria-label', texts.copyOf(this.photo.name));

@@ -99,8 +99,7 @@ export function standings(findings: Findings, inUse: ContestantId): BackendStand
     const ids = CONTESTANTS.filter((id) => nameOf(id) === name);
     const shown = ids.includes(inUse) ? inUse : (contestantsOf(name, findings)[0] ?? ids[0]);
     const { milliseconds = null, reason = null, threads = null } = findings.get(shown) ?? {};
-    const state =
-      shown === inUse ? 'in-use' : reason ? 'refused' : milliseconds === null ? 'unmeasured' : 'available';
+    const state = shown === inUse ? 'in-use' : reason ? 'refused' : milliseconds === null ? 'unmeasured' : 'available';
     return { name, state, milliseconds, reason, threads };
   });
 }

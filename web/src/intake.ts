@@ -32,7 +32,9 @@ export function listen(options: Options): { readonly stop: () => void } {
 
   document.addEventListener('paste', (event) => {
     const files = Array.from(event.clipboardData?.files ?? []);
-    options.onPhotos(files.map((file) => ({ file, name: file.name === 'image.png' ? options.pastedName() : file.name })));
+    options.onPhotos(
+      files.map((file) => ({ file, name: file.name === 'image.png' ? options.pastedName() : file.name })),
+    );
   });
 
   let searching = new AbortController();

@@ -43,10 +43,7 @@ export async function forget(): Promise<void> {
   await inStore('readwrite', (store) => store.delete(RECORD)).catch(() => undefined);
 }
 
-async function inStore(
-  mode: IDBTransactionMode,
-  action: (store: IDBObjectStore) => IDBRequest,
-): Promise<unknown> {
+async function inStore(mode: IDBTransactionMode, action: (store: IDBObjectStore) => IDBRequest): Promise<unknown> {
   const opening = indexedDB.open(DATABASE, 1);
   opening.onupgradeneeded = () => opening.result.createObjectStore(STORE);
   const database = (await settled(opening)) as IDBDatabase;

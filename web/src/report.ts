@@ -43,7 +43,7 @@ function cell(value: string | number | boolean): string {
 
 /** JSON: the model, and one object per photo. */
 export function toJson(photos: readonly Photo[], { model, labels, digest, notSure }: Publication): string {
-  const rows = photos.flatMap(({ name, outcome }) => {
+  const rows = photos.flatMap<object>(({ name, outcome }) => {
     if (outcome.kind === 'failure') return [{ name, error: outcome.failure.code }];
     if (outcome.kind !== 'answer') return [];
     const { scores, inputSha256, width, height, format } = outcome.answer;

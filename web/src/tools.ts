@@ -88,7 +88,8 @@ export class Tools {
       if (group === 'failed') return filters.failed;
       return labelText(labels[group], language);
     };
-    const byPosition = (group: Group) => (typeof group === 'number' ? group : labels.length + Number(group === 'failed'));
+    const byPosition = (group: Group) =>
+      typeof group === 'number' ? group : labels.length + Number(group === 'failed');
     const groups = [...counts].sort(([a], [b]) => byPosition(a) - byPosition(b));
     fill(this.filter, [
       ['', filters.counted(filters.all, total)],

@@ -40,13 +40,32 @@ test('the median of an odd and of an even number of times', () => {
 });
 
 test('the fastest, the first of those that are as fast', () => {
-  expect(fastest(new Map<ContestantId, number>([['wasm', 9], ['webgl', 7], ['webgpu', 8]]))).toBe('webgl');
-  expect(fastest(new Map<ContestantId, number>([['wasm', 7], ['webgl', 7]]))).toBe('wasm');
+  expect(
+    fastest(
+      new Map<ContestantId, number>([
+        ['wasm', 9],
+        ['webgl', 7],
+        ['webgpu', 8],
+      ]),
+    ),
+  ).toBe('webgl');
+  expect(
+    fastest(
+      new Map<ContestantId, number>([
+        ['wasm', 7],
+        ['webgl', 7],
+      ]),
+    ),
+  ).toBe('wasm');
   expect(fastest(new Map())).toBeNull();
 });
 
 test('what takes more than three times as long as the fastest is not measured again', () => {
-  const times = new Map<ContestantId, number>([['wasm', 10], ['wasm-threads', 30], ['webgl', 30.5]]);
+  const times = new Map<ContestantId, number>([
+    ['wasm', 10],
+    ['wasm-threads', 30],
+    ['webgl', 30.5],
+  ]);
   expect(hopeful(times)).toEqual(['wasm', 'wasm-threads']);
 });
 
@@ -69,7 +88,10 @@ describe('the error of logits', () => {
 
 describe('the contestants of a name', () => {
   test('are the faster one first', () => {
-    const findings = new Map([['wasm', found(20)], ['wasm-threads', found(30)]] as const);
+    const findings = new Map([
+      ['wasm', found(20)],
+      ['wasm-threads', found(30)],
+    ] as const);
     expect(contestantsOf('wasm', findings)).toEqual(['wasm', 'wasm-threads']);
   });
 
@@ -85,7 +107,10 @@ describe('the contestants of a name', () => {
 
 describe('what the page is told', () => {
   test('both kinds of WebAssembly are one backend, with the threads of the one in use', () => {
-    const findings = new Map([['wasm', found(20, { threads: 1 })], ['wasm-threads', found(12, { threads: 2 })]] as const);
+    const findings = new Map([
+      ['wasm', found(20, { threads: 1 })],
+      ['wasm-threads', found(12, { threads: 2 })],
+    ] as const);
     const [wasm] = standings(findings, 'wasm-threads');
     expect(wasm).toEqual({ name: 'wasm', state: 'in-use', milliseconds: 12, reason: null, threads: 2 });
     expect(nameOf('wasm-threads')).toBe('wasm');

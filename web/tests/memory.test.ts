@@ -17,7 +17,14 @@ test('a choice holds for one model, one TensorFlow.js, one browser, isolated or 
 
 test.each([
   ['there is no IndexedDB', undefined],
-  ['it may not be used', { open: () => { throw new DOMException('denied', 'SecurityError'); } }],
+  [
+    'it may not be used',
+    {
+      open: () => {
+        throw new DOMException('denied', 'SecurityError');
+      },
+    },
+  ],
 ])('where %s nothing is remembered, and nothing fails', async (_, indexedDB) => {
   vi.stubGlobal('indexedDB', indexedDB);
   await remember('key', 'webgl', new Map());

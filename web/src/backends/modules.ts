@@ -63,8 +63,6 @@ export async function fetchModules(): Promise<ReadonlyMap<ContestantId, BackendM
     ['webgl', webgl],
     ['webgpu', webgpu],
   ];
-  const found = await Promise.all(
-    sources.map(async ([id, source]) => [id, await source().catch(() => null)] as const),
-  );
+  const found = await Promise.all(sources.map(async ([id, source]) => [id, await source().catch(() => null)] as const));
   return new Map(found.flatMap(([id, module]) => (module ? [[id, module] as const] : [])));
 }

@@ -19,8 +19,12 @@ export async function startWasm(): Promise<Backend | null> {
   // TensorFlow.js says on the console what this page says in its own words.
   env().set('PROD', true);
   for (const kernel of KERNELS) registerKernel(kernel);
-  setWasmPaths({ 'tfjs-backend-wasm.wasm': plainUrl, 'tfjs-backend-wasm-simd.wasm': simdUrl });
-  // Threads have a module of their own (threads.ts): they take longer to start.
+  setWasmPaths({
+    'tfjs-backend-wasm.wasm': plainUrl,
+    'tfjs-backend-wasm-simd.wasm': simdUrl,
+    // Wanted in every map, and never fetched: threads have a module of their own (threads.ts), since they take longer.
+    'tfjs-backend-wasm-threaded-simd.wasm': simdUrl,
+  });
   env().set('WASM_HAS_MULTITHREAD_SUPPORT', false);
   if (!(await setBackend('wasm'))) return null;
   return {

@@ -67,7 +67,12 @@ export interface Texts {
     readonly counted: (group: string, count: number) => string;
     readonly passing: (shown: number, total: number) => string;
   };
-  readonly orders: { readonly given: string; readonly surest: string; readonly doubtful: string; readonly label: string };
+  readonly orders: {
+    readonly given: string;
+    readonly surest: string;
+    readonly doubtful: string;
+    readonly label: string;
+  };
   readonly labelCount: (count: number) => string;
   readonly allLabels: string;
   /** What the map in front of a photo shows. */
