@@ -34,6 +34,8 @@ export class Bridge {
   readonly answering: Promise<Ready>;
   /** Settled once nothing is left to be fetched either; photos are answered before. */
   readonly ready: Promise<Ready>;
+  /** Told what the worker has asked the network for. */
+  onRequests: ((requests: Extract<FromWorker, { kind: 'requested' }>['requests']) => void) | null = null;
   /** Told whenever the standing of the backends has changed. */
   onBackends: ((backend: BackendName, backends: readonly BackendStanding[]) => void) | null = null;
   private readonly port: Port;
@@ -130,6 +132,9 @@ export class Bridge {
       case 'not-ready':
         this.loading = false;
         this.die(new FailureError(message.failure));
+        break;
+      case 'requested':
+        this.onRequests?.(message.requests);
         break;
       case 'backends':
         if (message.asked) this.using.get(message.asked)?.shift()?.resolve(message.backends);

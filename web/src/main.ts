@@ -8,11 +8,15 @@ import { Bridge } from './bridge.ts';
 import { Camera, cameraProblem, type CameraProblem } from './camera.ts';
 import type { View } from './card.ts';
 import { askedBackend } from './choice.ts';
+import { findServer } from './compare/server.ts';
 import { byId } from './dom.ts';
 import { failureOf } from './failure.ts';
 import { Gallery } from './gallery.ts';
 import { listen } from './intake.ts';
+import { Offline } from './offline/offline.ts';
 import { mountPanels, type Panel } from './panels.ts';
+import { confinedWorker } from './privacy/confined.ts';
+import { Requests } from './privacy/requests.ts';
 import type { Answer, BackendName, BackendStanding } from './protocol.ts';
 import { Queue } from './queue.ts';
 import { recall, remember } from './remember.ts';
@@ -23,6 +27,7 @@ import { Settings } from './settings.ts';
 import { chooseLanguage, failureText, type Language, megabytesText, type Texts, TEXTS } from './text.ts';
 import { Tools } from './tools.ts';
 import type { Found } from './walk.ts';
+import workerUrl from './worker.ts?worker&url';
 
 /** Photos in the worker at a time: one is decoded by the browser's own threads while another is classified. */
 const IN_PROGRESS = 2;
@@ -61,12 +66,16 @@ let panels: readonly Panel[] = [];
 let noted: (texts: Texts) => string = () => '';
 let announced = '';
 
+const requests = new Requests();
+requests.watch();
+const offline = new Offline();
 const bridge = new Bridge(
-  new Worker(new URL('./worker.ts', import.meta.url), { type: 'module', name: 'twinlens' }),
+  confinedWorker(workerUrl, 'twinlens'),
   new URL('model/', document.baseURI).href,
   (loaded, total) => show({ state: 'loading', loaded, total }),
   askedBackend(location.search),
 );
+bridge.onRequests = (asked) => requests.add('worker', asked);
 const album = new Album();
 const gallery = new Gallery(byId('results', HTMLElement), album, view, canCopy() ? (photo) => copy([photo]) : null);
 
@@ -344,12 +353,16 @@ try {
   samples.render(ready.labels);
   look({ ready });
   const last = await bridge.ready;
+  await offline.started;
   complete = true;
   showBackends(last.backend, last.backends);
-  panels = mountPanels(byId('panels', HTMLElement), { bridge, ready: last, language: view.language });
+  const server = findServer();
+  const context = { bridge, offline, requests, server, ready: last, language: view.language };
+  panels = mountPanels(byId('panels', HTMLElement), context);
   for (const photo of album.photos) if (photo.outcome.kind === 'answer') tellPanels(photo, photo.outcome.answer);
   show({ state: album.pending > 0 ? 'busy' : 'ready' });
 } catch (error) {
+  void offline.doubt();
   samples.render([]);
   show({ state: 'failed', error });
 }

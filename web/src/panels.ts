@@ -3,12 +3,20 @@
  * into a section, and brings its own words and style.
  */
 import type { Bridge } from './bridge.ts';
+import { mountCompare } from './compare/panel.ts';
 import { element } from './dom.ts';
+import type { Offline } from './offline/offline.ts';
+import { mountPrivacy } from './privacy/panel.ts';
+import type { Requests } from './privacy/requests.ts';
 import type { Answer, Ready } from './protocol.ts';
 import type { Language } from './text.ts';
 
 export interface Context {
   readonly bridge: Bridge;
+  readonly offline: Offline;
+  readonly requests: Requests;
+  /** The address of the server that can be asked; null where the page lies on a host of files. */
+  readonly server: URL | null;
   readonly ready: Ready;
   readonly language: Language;
 }
@@ -29,13 +37,17 @@ export interface Panel {
   forget?(id: string): void;
 }
 
-const PANELS: readonly ((section: HTMLElement, context: Context) => Panel)[] = [];
+type Mount = (section: HTMLElement, context: Context) => Panel | null;
 
-/** Mount all panels, in their order. */
+const PANELS: readonly Mount[] = [mountCompare, mountPrivacy];
+
+/** Mount the panels that there is a use for, in their order. */
 export function mountPanels(place: HTMLElement, context: Context): Panel[] {
-  return PANELS.map((mount) => {
+  return PANELS.flatMap((mount) => {
     const section = element('section', 'panel');
+    const panel = mount(section, context);
+    if (!panel) return [];
     place.append(section);
-    return mount(section, context);
+    return [panel];
   });
 }

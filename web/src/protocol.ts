@@ -97,6 +97,7 @@ export type FromWorker =
   | { readonly kind: 'answering'; readonly ready: Ready }
   | { readonly kind: 'ready'; readonly ready: Ready }
   | { readonly kind: 'not-ready'; readonly failure: Failure }
+  | { readonly kind: 'requested'; readonly requests: readonly { readonly url: string; readonly at: number }[] }
   | { readonly kind: 'answer'; readonly id: number; readonly answer: Answer }
   | { readonly kind: 'failure'; readonly id: number; readonly failure: Failure }
   | {

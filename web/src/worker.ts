@@ -9,6 +9,7 @@ import { Engine } from './engine.ts';
 import { FailureError, failureOf } from './failure.ts';
 import { Occupation } from './occupation.ts';
 import { canvasDeviation, StraightReader } from './pixels.ts';
+import { observeRequests } from './privacy/requests.ts';
 import type { Answer, BackendName, CanvasTrust, FromWorker, Ready, ToWorker } from './protocol.ts';
 import { type Description, fetchDescription, fetchGraph } from './publication.ts';
 import { resample } from './resample.ts';
@@ -33,6 +34,8 @@ interface Session {
   /** The engine once nothing is left to be fetched. */
   readonly complete: Promise<Engine>;
 }
+
+observeRequests((requests) => scope.postMessage({ kind: 'requested', requests }));
 
 const occupation = new Occupation();
 let session: Session | undefined;
