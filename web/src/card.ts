@@ -59,6 +59,11 @@ export class Card {
     this.render(language);
   }
 
+  /** Add what else there is to say of the photo. */
+  extend(element: HTMLElement): void {
+    this.element.append(element);
+  }
+
   /** Show what went wrong. */
   fail(failure: Failure, language: Language): void {
     this.state = { kind: 'failure', failure };

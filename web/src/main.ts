@@ -8,6 +8,7 @@ import { Card } from './card.ts';
 import { failureOf } from './failure.ts';
 import type { Ready } from './protocol.ts';
 import { Queue } from './queue.ts';
+import type { Teaching } from './teach/index.ts';
 import { chooseLanguage, failureText, type Language, megabytesText, TEXTS } from './text.ts';
 
 /** Photos in the worker at a time: one is decoded by the browser's own threads while another is classified. */
@@ -46,11 +47,23 @@ const bridge = new Bridge(
   (loaded, total) => show({ state: 'loading', loaded, total }),
 );
 
+/** The panel that learns labels of the visitor's own; its code comes while the model does. */
+const teaching = Promise.all([bridge.ready, import('./teach/index.ts')]).then(([ready, { mountTeach }]) =>
+  mountTeach(byId('teach', HTMLElement), { bridge, ready, language }),
+);
+let teach: Teaching | null = null;
+/** What the panel knows the cards by. */
+let ids: string[] = [];
+let numbered = 0;
+
 const queue = new Queue<Card>(async (card, signal) => {
   try {
     card.begin(language);
     const answer = await bridge.classify(card.file, signal);
     card.succeed(answer, (await bridge.ready).labels, language);
+    const id = String(++numbered);
+    ids.push(id);
+    card.extend((await teaching).answered({ id, file: card.file, answer }));
   } catch (error) {
     if (signal.aborted) return;
     card.fail(failureOf(error), language);
@@ -122,6 +135,7 @@ function speak(next: Language): void {
   }
   document.title = `Twinlens · ${words.title}`;
   for (const card of cards) card.render(next);
+  teach?.speak(next);
   render();
 }
 
@@ -135,6 +149,8 @@ clear.addEventListener('click', () => {
   cards = [];
   done = failed = 0;
   results.replaceChildren();
+  for (const id of ids) teach?.forget(id);
+  ids = [];
   document.body.classList.remove('has-results');
   clear.hidden = true;
   input.focus();
@@ -159,10 +175,11 @@ addEventListener('dragenter', (event) => {
 addEventListener('dragleave', () => document.body.classList.toggle('dropping', --dragged > 0));
 addEventListener('dragover', (event) => event.preventDefault());
 addEventListener('drop', (event) => {
+  const taken = event.defaultPrevented; // by the panel in which photos are taught
   event.preventDefault();
   dragged = 0;
   document.body.classList.remove('dropping');
-  add(event.dataTransfer?.files ?? []);
+  if (!taken) add(event.dataTransfer?.files ?? []);
 });
 
 const snapshot = byId('snapshot', HTMLInputElement);
@@ -193,7 +210,7 @@ byId('open-camera', HTMLElement).addEventListener('click', () => {
 speak(language);
 
 try {
-  ready = await bridge.ready;
+  [ready, teach] = await Promise.all([bridge.ready, teaching]);
   byId('backend', HTMLElement).textContent = ready.backend;
   byId('model', HTMLElement).textContent = `${ready.model.name} ${ready.model.version}`;
   show({ state: done < cards.length ? 'busy' : 'ready' });

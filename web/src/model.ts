@@ -18,10 +18,13 @@ type Bytes = Uint8Array<ArrayBuffer>;
 /** One version of a model, ready to run. */
 export class Model {
   readonly contract: Contract;
+  /** SHA-256 of contract.json. */
+  readonly digest: string;
   private readonly graph: GraphModel;
 
-  private constructor(contract: Contract, graph: GraphModel) {
+  private constructor(contract: Contract, digest: string, graph: GraphModel) {
     this.contract = contract;
+    this.digest = digest;
     this.graph = graph;
   }
 
@@ -38,28 +41,33 @@ export class Model {
     const version = decoder.decode(await fetchBytes(new URL('current', folder), { cache: 'no-cache' })).trim();
     if (!VERSION.test(version)) throw new FailureError({ code: 'model_not_found', path: 'model/current' });
     const base = new URL(`${version}/`, folder);
-    const contract = parseContract(decoder.decode(await fetchBytes(new URL('contract.json', base))));
+    const described = await fetchBytes(new URL('contract.json', base));
+    const contract = parseContract(decoder.decode(described));
     const graph = await loadGraphModel({ load: () => artifacts(base, contract, onProgress) });
-    return new Model(contract, graph);
+    return new Model(contract, await sha256(described), graph);
   }
 
   /**
    * Run the network on one input.
    *
    * @param pixels uint8 RGB of the contract's input size, rows first.
-   * @returns the score of every label, in the contract's order.
+   * @returns the score of every label, in the contract's order, and the embedding.
    */
-  async scores(pixels: Uint8Array): Promise<number[]> {
-    const { input, logits } = this.contract.graphs.tfjs;
+  async run(pixels: Uint8Array): Promise<{ scores: number[]; embedding: Float32Array }> {
+    const { input, logits, embedding } = this.contract.graphs.tfjs;
     const [, height, width, channels] = input.shape as [null, number, number, number];
-    const output = tidy(() => {
+    const [scores, vector] = tidy(() => {
       const image = tensor(Int32Array.from(pixels), [1, height, width, channels], 'int32');
-      return this.graph.execute({ [input.name]: image }, logits.name) as Tensor;
+      return this.graph.execute({ [input.name]: image }, [logits.name, embedding.name]) as Tensor[];
     });
     try {
-      return softmax(await output.data<'float32'>(), this.contract.temperature);
+      return {
+        scores: softmax(await scores.data<'float32'>(), this.contract.temperature),
+        embedding: Float32Array.from(await vector.data<'float32'>()),
+      };
     } finally {
-      output.dispose();
+      scores.dispose();
+      vector.dispose();
     }
   }
 }

@@ -20,12 +20,17 @@ export interface Ready {
   /** Name of the TensorFlow.js backend that runs the model. */
   readonly backend: string;
   readonly canvas: CanvasTrust;
+  /** SHA-256 of contract.json: what identifies the published version. */
+  readonly digest: string;
+  readonly embeddingSize: number;
 }
 
 /** The answer for one photo. */
 export interface Answer {
   /** Softmax over all labels, in the contract's order. */
   readonly scores: readonly number[];
+  /** The contract's embedding. */
+  readonly embedding: Float32Array;
   /** SHA-256 of the network's uint8 input (height, width, 3), RGB. */
   readonly inputSha256: string;
   readonly format: Format;

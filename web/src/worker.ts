@@ -39,13 +39,13 @@ async function start(folder: string): Promise<Engine> {
   ]);
   const canvas = deviation === 0 ? 'exact' : deviation <= BEARABLE_DEVIATION ? 'near' : 'perturbed';
   const model = await Model.load(folder, (loaded, total) => scope.postMessage({ kind: 'progress', loaded, total }));
-  const { contract } = model;
+  const { contract, digest } = model;
   // The first run compiles; it is not left to the first photo.
-  await model.scores(new Uint8Array(contract.crop.height * contract.crop.width * 3));
+  await model.run(new Uint8Array(contract.crop.height * contract.crop.width * 3));
   const { name, version } = contract.model;
   scope.postMessage({
     kind: 'ready',
-    ready: { model: { name, version }, labels: contract.labels, backend, canvas },
+    ready: { model: { name, version }, labels: contract.labels, backend, canvas, digest, embeddingSize: contract.embedding_size },
   });
   return { model, straight, canvas };
 }
@@ -58,10 +58,10 @@ async function classify(file: Blob, { model, straight, canvas }: Engine): Promis
     const { width, height } = photo.pixels;
     const box = cropBox(width, height, contract);
     const input = resample(photo.pixels, box, contract.crop.width, contract.crop.height);
-    const scores = await model.scores(input);
+    const { scores, embedding } = await model.run(input);
     const inputSha256 = await sha256(input);
     const thumbnail = photo.thumbnail(THUMBNAIL_EDGE);
-    return { scores, inputSha256, format: photo.format, width, height, thumbnail };
+    return { scores, embedding, inputSha256, format: photo.format, width, height, thumbnail };
   } finally {
     photo.close();
   }
