@@ -17,7 +17,14 @@ class FakePort implements Port {
   }
 }
 
-const READY: Ready = { model: { name: 'm', version: '1' }, labels: [], backend: 'wasm', canvas: 'exact' };
+const READY: Ready = {
+  model: { name: 'm', version: '1' },
+  labels: [],
+  backend: 'wasm',
+  canvas: 'exact',
+  digest: '',
+  embeddingSize: 1,
+};
 const settle = () => new Promise((resolve) => setTimeout(resolve));
 
 let port: FakePort;
@@ -27,7 +34,7 @@ let closed: number;
 
 function answer(score: number): Answer {
   const thumbnail = { close: () => closed++ } as unknown as ImageBitmap;
-  return { scores: [score], inputSha256: '', format: 'png', width: 1, height: 1, thumbnail };
+  return { scores: [score], embedding: new Float32Array(1), inputSha256: '', format: 'png', width: 1, height: 1, thumbnail };
 }
 
 beforeEach(() => {
