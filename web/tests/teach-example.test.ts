@@ -48,7 +48,7 @@ describe('base64', () => {
   test.each([0, 1, 2, 3, 255, 0x8000, 0x8001, 100_000])('of %i bytes is what Node makes of them', (length) => {
     const bytes = Uint8Array.from({ length }, (_, index) => (index * 31) & 255);
     expect(toBase64(bytes)).toBe(Buffer.from(bytes).toString('base64'));
-    expect(fromBase64(toBase64(bytes))).toEqual(bytes);
+    expect(Buffer.compare(fromBase64(toBase64(bytes)) ?? new Uint8Array(9), bytes)).toBe(0);
   });
 
   test.each(['A', 'AB', 'ABC', 'A===', 'AB=C', 'AA A', 'AA\nA', 'AA-_', '====', 'AAAA=', 'ÄÄÄÄ'])(

@@ -64,12 +64,20 @@ export async function openStore(digest: string): Promise<Store> {
       return kept.map(({ label, sha256, embedding, thumbnail }) => ({ label, sha256, embedding, thumbnail }));
     },
     async add(examples) {
-      const { store, done } = database.transaction('examples', 'readwrite');
+      const transaction = database.transaction('examples', 'readwrite');
+      const { store, done } = transaction;
       const last = (await store.index('order').openKeyCursor(ours, 'prev'))?.key[1] ?? 0;
-      await Promise.all([
-        ...examples.map((example, index) => store.put({ ...example, digest, order: last + 1 + index })),
-        done,
-      ]);
+      const puts = [];
+      try {
+        for (const [index, example] of examples.entries()) {
+          puts.push(store.put({ ...example, digest, order: last + 1 + index }));
+        }
+      } catch (error) {
+        transaction.abort(); // what throws here, unlike a request that fails, does not do it by itself
+        await Promise.allSettled([...puts, done]);
+        throw error;
+      }
+      await Promise.all([...puts, done]);
     },
     remove: (sha256s) => remove(sha256s.map((sha256) => [digest, sha256])),
     countOthers: async () => (await others()).length,

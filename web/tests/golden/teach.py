@@ -100,7 +100,7 @@ def case(counts: list[int], noise: float, seed: int) -> dict[str, Any]:
         "threshold": threshold,
         "left_out": dict(zip(map(str, tested), answers, strict=True)),
         "right": [
-            sum(found == label == wanted for found, wanted in zip(answers, sought, strict=True))
+            sum(found == label == wanted for found, wanted in zip(answers, sought.tolist(), strict=True))
             for label in range(labels)
         ],
         "queries": [
