@@ -278,7 +278,7 @@ def test_many_photos_can_be_stopped_and_what_is_done_stays(browser: Browser, dis
         open_panel(visited)
         page.get_by_test_id("teach-name").fill("Sea")
         # Large ones: they must not all be done before the button is pressed.
-        large = [photo(SEA, seed, 700) for seed in range(4)]
+        large = [photo(SEA, seed, 300) for seed in range(4)]
         page.get_by_test_id("teach-photos").set_input_files(
             [{**each, "name": f"{turn}-{each['name']}"} for turn in range(15) for each in large]
         )
@@ -335,7 +335,7 @@ def test_a_browser_that_keeps_nothing_says_so_and_learns_all_the_same(
     with visit(browser, dist, colours) as visited:
         visited.page.add_init_script("IDBFactory.prototype.open = () => { throw new DOMException('no', 'SecurityError'); }")
         visited.page.reload()
-        teach_two(visited, 2)
+        teach_two(visited)
         expect(panel(visited.page)).to_contain_text("gone once you close it")
         (result,) = visited.give([photo(SEA, 900)])
         assert taught_answer(result)[0] == "Sea"

@@ -45,7 +45,14 @@ async function start(folder: string): Promise<Engine> {
   const { name, version } = contract.model;
   scope.postMessage({
     kind: 'ready',
-    ready: { model: { name, version }, labels: contract.labels, backend, canvas, digest, embeddingSize: contract.embedding_size },
+    ready: {
+      model: { name, version },
+      labels: contract.labels,
+      backend,
+      canvas,
+      digest,
+      embeddingSize: contract.embedding_size,
+    },
   });
   return { model, straight, canvas };
 }

@@ -34,7 +34,15 @@ let closed: number;
 
 function answer(score: number): Answer {
   const thumbnail = { close: () => closed++ } as unknown as ImageBitmap;
-  return { scores: [score], embedding: new Float32Array(1), inputSha256: '', format: 'png', width: 1, height: 1, thumbnail };
+  return {
+    scores: [score],
+    embedding: new Float32Array(1),
+    inputSha256: '',
+    format: 'png',
+    width: 1,
+    height: 1,
+    thumbnail,
+  };
 }
 
 beforeEach(() => {

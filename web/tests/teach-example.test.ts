@@ -38,7 +38,9 @@ test('room is for so many photos under so many labels', () => {
       return { label: `${index % labels}`, sha256: `${index}`, embedding: new Float32Array(1), thumbnail: null };
     });
   requireRoom(examples(LIMITS.photos, LIMITS.labels));
-  expect(() => requireRoom(examples(LIMITS.photos + 1, 1))).toThrow(problem('too_many_photos', { allowed: LIMITS.photos }));
+  expect(() => requireRoom(examples(LIMITS.photos + 1, 1))).toThrow(
+    problem('too_many_photos', { allowed: LIMITS.photos }),
+  );
   expect(() => requireRoom(examples(100, LIMITS.labels + 1))).toThrow(
     problem('too_many_labels', { allowed: LIMITS.labels }),
   );

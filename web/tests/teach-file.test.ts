@@ -108,7 +108,10 @@ describe('a file is refused', () => {
   });
 
   test('of a later format', async () => {
-    expect(await refusal(await forged(() => undefined, { version: 2 }))).toEqual({ code: 'file_version', version: '2' });
+    expect(await refusal(await forged(() => undefined, { version: 2 }))).toEqual({
+      code: 'file_version',
+      version: '2',
+    });
   });
 
   test('that is too large, unread', async () => {
@@ -161,7 +164,10 @@ describe('a file is refused', () => {
     ['labels[0].photos[0].embedding', (content) => (photo(content).embedding = '!' + floats(1, 2, 3, 4, 5).slice(1))],
     ['labels[0].photos[0].embedding', (content) => (photo(content).embedding = floats(1, 2, 3, 4, 5).slice(1))],
     ['labels[0].photos[0].thumbnail', (content) => (photo(content).thumbnail = null)],
-    ['labels[0].photos[0].thumbnail', (content) => (photo(content).thumbnail = Buffer.from('<svg/>').toString('base64'))],
+    [
+      'labels[0].photos[0].thumbnail',
+      (content) => (photo(content).thumbnail = Buffer.from('<svg/>').toString('base64')),
+    ],
     [
       'labels[0].photos[0].thumbnail',
       (content) => (photo(content).thumbnail = Buffer.concat([JPEG, Buffer.alloc(20_000)]).toString('base64')),
@@ -178,6 +184,8 @@ describe('a file is refused', () => {
     expect(await refusal(tooMany)).toEqual({ code: 'too_many_photos', allowed: LIMITS.photos });
     const tooWide = await write(many(50, LIMITS.labels + 1), MODEL, false);
     expect(await refusal(tooWide)).toEqual({ code: 'too_many_labels', allowed: LIMITS.labels });
-    expect(await read(await write(many(LIMITS.photos, LIMITS.labels), MODEL, false), MODEL)).toHaveLength(LIMITS.photos);
+    expect(await read(await write(many(LIMITS.photos, LIMITS.labels), MODEL, false), MODEL)).toHaveLength(
+      LIMITS.photos,
+    );
   });
 });

@@ -48,7 +48,10 @@ test('the golden cases have everything in them', () => {
   expect(answers).toContain(null);
   expect(answers.filter((label) => label !== null).length).toBeGreaterThan(5);
   const leftOut = golden.flatMap((each) =>
-    Object.entries(each.left_out as Record<string, number | null>).map(([index, label]) => [label, each.targets[Number(index)]]),
+    Object.entries(each.left_out as Record<string, number | null>).map(([index, label]) => [
+      label,
+      each.targets[Number(index)],
+    ]),
   );
   expect(leftOut.some(([label]) => label === null)).toBe(true);
   expect(leftOut.some(([label, target]) => label !== null && label !== target)).toBe(true);

@@ -54,7 +54,11 @@ const taught = () => teacher.examples.map(({ label, sha256 }) => `${label}: ${sh
 beforeEach(async () => {
   open = running = most = changes = 0;
   store = passingStore();
-  teacher = new Teacher(Promise.resolve(store), () => Promise.resolve(Uint8Array.of(255, 216, 255)), () => changes++);
+  teacher = new Teacher(
+    Promise.resolve(store),
+    () => Promise.resolve(Uint8Array.of(255, 216, 255)),
+    () => changes++,
+  );
   await teacher.refresh();
 });
 
@@ -118,7 +122,9 @@ describe('teaching', () => {
   test('a store that is full is said, and nothing is shown as kept', async () => {
     store.add = () => Promise.reject(new DOMException('full', 'QuotaExceededError'));
     await expect(teach('Mug', ['a', 'b', 'c'])).rejects.toThrow(problem('storage_failed', { reason: 'full' }));
-    await expect(teacher.teachAnswered('Mug', photo('a'), answerOf('a'))).rejects.toThrow(problem('storage_failed', { reason: 'full' }));
+    await expect(teacher.teachAnswered('Mug', photo('a'), answerOf('a'))).rejects.toThrow(
+      problem('storage_failed', { reason: 'full' }),
+    );
     expect(teacher.examples).toEqual([]);
   });
 });

@@ -26,7 +26,9 @@ describe('how good it is', () => {
       'Each photo left out in turn and answered from the others: 11 of 12 right. Of new photos like these, between 65% and 99% would be (95 % interval). With so few photos that says little. Add some, from different days, sides and backgrounds.',
     );
     expect(qualityText(groups(20, 20), learned(39, 40), 'en')).toContain('Photos of one moment are alike');
-    expect(qualityText(groups(1, 6), learned(6, 6), 'en')).toContain('A label with a single photo could not be tested.');
+    expect(qualityText(groups(1, 6), learned(6, 6), 'en')).toContain(
+      'A label with a single photo could not be tested.',
+    );
     expect(qualityText(groups(6, 6), learned(11, 12), 'zh')).toContain('12 张中对了 11 张');
   });
 
@@ -64,7 +66,9 @@ test('every word is in Chinese too', () => {
   const said = [
     ...Object.values(words),
     ...Object.values(problems).map((word) => (word as (facts: object) => string)({})),
-    ...Object.values(sentences).map((word) => (typeof word === 'string' ? word : (word as (...facts: unknown[]) => string)(1, 2, 3, 4))),
+    ...Object.values(sentences).map((word) =>
+      typeof word === 'string' ? word : (word as (...facts: unknown[]) => string)(1, 2, 3, 4),
+    ),
   ];
   expect(said.length).toBeGreaterThan(50);
   expect(said.filter((text) => !/[\u4e00-\u9fff，：]/.test(text))).toEqual([]);

@@ -82,7 +82,9 @@ export function learn(examples: readonly Example[]): Learned | null {
   };
   const answers = found.map((values) => judge(values).label);
   const qualityOf = (ofLabel: (label: number) => boolean) =>
-    qualityFrom(sought.flatMap((label, index) => (ofLabel(label) ? [{ right: labels[label], answer: answers[index] }] : [])));
+    qualityFrom(
+      sought.flatMap((label, index) => (ofLabel(label) ? [{ right: labels[label], answer: answers[index] }] : [])),
+    );
   return {
     labels,
     threshold,
@@ -167,7 +169,9 @@ function without({ own, to }: Products, between: Between, label: number, count: 
   const rest = count - 1;
   const changed = (product: number, left: number) => (count * product - left) / rest;
   const row = between[label].map((product, other) =>
-    other === label ? (count * count * product - 2 * count * to[label] + own) / (rest * rest) : changed(product, to[other]),
+    other === label
+      ? (count * count * product - 2 * count * to[label] + own) / (rest * rest)
+      : changed(product, to[other]),
   );
   return [
     { own, to: to.map((product, other) => (other === label ? changed(product, own) : product)) },

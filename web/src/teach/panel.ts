@@ -59,13 +59,7 @@ export class Panel {
   private last: Promise<void> = Promise.resolve();
 
   /** @param settled called when the photos that were given have been learned. */
-  constructor(
-    teacher: Teacher,
-    classifier: Classifier,
-    model: TaughtModel,
-    language: Language,
-    settled: () => void,
-  ) {
+  constructor(teacher: Teacher, classifier: Classifier, model: TaughtModel, language: Language, settled: () => void) {
     this.teacher = teacher;
     this.settled = settled;
     this.classifier = classifier;
@@ -179,7 +173,7 @@ export class Panel {
     submit.type = 'submit';
     submit.dataset.testid = 'teach-choose';
     this.photoInput.dataset.testid = 'teach-photos';
-    form.append(label, this.name, submit, this.photoInput, this.worded('p', 'drop', 'drop'));
+    form.append(label, this.name, submit, this.photoInput, this.worded('p', 'teach-drop', 'drop'));
     form.addEventListener('submit', (event) => {
       event.preventDefault();
       this.choose(null);
@@ -211,7 +205,10 @@ export class Panel {
     withThumbnails.append(this.thumbnails, this.worded('span', '', 'withThumbnails'));
     this.exporting.append(save, withThumbnails, remove);
     const importing = make('div', 'teach-actions');
-    importing.append(this.action('button', 'importFile', () => input.click()), input);
+    importing.append(
+      this.action('button', 'importFile', () => input.click()),
+      input,
+    );
     files.append(this.worded('p', 'teach-small', 'fileLead'), this.exporting, importing);
     return files;
   }

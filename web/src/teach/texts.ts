@@ -89,7 +89,8 @@ const en: TeachTexts = {
     remove: 'Delete',
     keep: 'Keep',
     removeOthers: 'Delete these',
-    passing: 'This browser keeps nothing for this page: what you teach is gone once you close it, unless you save it to a file.',
+    passing:
+      'This browser keeps nothing for this page: what you teach is gone once you close it, unless you save it to a file.',
     useAsExample: 'Use as an example',
     use: 'Add',
     answerTitle: 'Your labels',
@@ -112,7 +113,9 @@ const en: TeachTexts = {
   working: (done, total) => `Learning: ${done} of ${count(total, 'photo', 'photos')}`,
   taught: (label, added) => `${count(added, 'photo', 'photos')} added to “${label}”.`,
   already: (number) =>
-    number === 1 ? '1 photo was there already and is left where it is.' : `${number} photos were there already and are left where they are.`,
+    number === 1
+      ? '1 photo was there already and is left where it is.'
+      : `${number} photos were there already and are left where they are.`,
   stopped: 'Stopped; what had been learned stays.',
   failedPhoto: (name, reason) => `${name}: ${reason}`,
   failedMore: (number) => `${count(number, 'more photo', 'more photos')} could not be read.`,
@@ -223,7 +226,8 @@ const zh: TeachTexts = {
     file_unreadable: () => '无法读取这个文件。它可能已被移动或删除，请重新选择。',
     file_too_large: ({ bytes, allowed }) => `文件太大（${megabytes(bytes)}）：最多读取 ${megabytes(allowed)}。`,
     file_not_taught: () => '这不是所教标签的文件。请选择在此保存的文件。',
-    file_version: ({ version }) => `此文件由另一版本的页面保存（格式 ${version}）。请用原页面重新保存，或重新加载本页面。`,
+    file_version: ({ version }) =>
+      `此文件由另一版本的页面保存（格式 ${version}）。请用原页面重新保存，或重新加载本页面。`,
     file_other_model: ({ name, version }) =>
       `此文件教的是另一个模型（${name} ${version}），对这里运行的模型没有意义：请重新教。`,
     file_damaged: ({ where }) => `文件已损坏（${where}）。没有载入任何内容；请使用另一份副本。`,
