@@ -337,7 +337,7 @@ def test_a_browser_that_keeps_nothing_says_so_and_learns_all_the_same(
         visited.page.reload()
         teach_two(visited)
         expect(panel(visited.page)).to_contain_text("gone once you close it")
-        (result,) = visited.give([photo(SEA, 900)])
+        (result,) = visited.give([photo(SEA, 901)])
         assert taught_answer(result)[0] == "Sea"
 
 
