@@ -43,7 +43,7 @@ afterAll(() => void vi.unstubAllGlobals());
 const refusal = async (file: Blob) =>
   read(file, MODEL).then(
     () => null,
-    (error: { problem: unknown }) => error.problem,
+    (error: unknown) => (error as { problem: unknown }).problem,
   );
 const floats = (...numbers: number[]) => Buffer.from(Float32Array.from(numbers).buffer).toString('base64');
 

@@ -28,7 +28,7 @@ export function labelName(typed: string): string {
     .replace(/[\s\p{Cc}]+/gu, ' ')
     .trim();
   if (name === '') throw new ProblemError({ code: 'label_missing' });
-  if ([...name].length > LIMITS.characters) {
+  if (Array.from(name).length > LIMITS.characters) {
     throw new ProblemError({ code: 'label_too_long', allowed: LIMITS.characters });
   }
   return name;
