@@ -155,14 +155,15 @@ def test_the_file_holds_pictures_only_if_they_are_asked_for(browser: Browser, di
         delete_all(visited.page)
         load(visited.page, whole)
         expect(visited.page.locator(".teach-photo img")).to_have_count(4)
-        assert visited.page.locator(".teach-photo img").evaluate_all(
-            "all => Promise.all(all.map(one => one.decode().then(() => one.naturalWidth)))"
-        ) == [96] * 4
+        assert (
+            visited.page.locator(".teach-photo img").evaluate_all(
+                "all => Promise.all(all.map(one => one.decode().then(() => one.naturalWidth)))"
+            )
+            == [96] * 4
+        )
 
 
-def test_files_that_cannot_be_loaded_say_why(
-    browser: Browser, dist: Path, colours: Path, tmp_path: Path
-) -> None:
+def test_files_that_cannot_be_loaded_say_why(browser: Browser, dist: Path, colours: Path, tmp_path: Path) -> None:
     other = models.write(tmp_path, version="v2")
     with visit(browser, dist, other) as visited:
         teach_two(visited, 2)
@@ -333,7 +334,9 @@ def test_a_browser_that_keeps_nothing_says_so_and_learns_all_the_same(
     browser: Browser, dist: Path, colours: Path
 ) -> None:
     with visit(browser, dist, colours) as visited:
-        visited.page.add_init_script("IDBFactory.prototype.open = () => { throw new DOMException('no', 'SecurityError'); }")
+        visited.page.add_init_script(
+            "IDBFactory.prototype.open = () => { throw new DOMException('no', 'SecurityError'); }"
+        )
         visited.page.reload()
         teach_two(visited)
         expect(panel(visited.page)).to_contain_text("gone once you close it")

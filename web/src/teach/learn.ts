@@ -10,11 +10,9 @@ import { byLabel, type Example } from './example.ts';
 /** Share of the taught photos, each left out in turn, that may be answered with "none of these". */
 const REFUSED = 0.05;
 /** Where no label has two photos there is nothing to fit on: what 015-teaching.md found for one photo a label. */
-const DEFAULTS = { threshold: 0.3, sharpness: 4 };
+const DEFAULTS = { threshold: 0.6, sharpness: 20 };
 /** Past it scores are 1 and 0 whatever else is fitted. */
 const SHARPEST = 1000;
-/** Below this product of two lengths a direction is rounding and no more; the vectors themselves have length 1. */
-const SMALLEST = 1e-7;
 /** The 97.5 % point of the normal distribution: two sides make 95 %. */
 const Z95 = 1.959963984540054;
 
@@ -61,15 +59,14 @@ export function learn(examples: readonly Example[]): Learned | null {
   const vectors = examples.map(({ embedding }) => direction(embedding));
   const targets = examples.map(({ label }) => labels.indexOf(label));
   const counts = labels.map((_, label) => targets.filter((target) => target === label).length);
-  const means = labels.map((_, label) => mean(vectors.filter((_, index) => targets[index] === label)));
-  const between = means.map((one) => means.map((other) => dot(one, other)));
-  const alike = (vector: Float64Array) => ({ own: dot(vector, vector), to: means.map((one) => dot(vector, one)) });
+  const sums = labels.map((_, label) => sum(vectors.filter((_, index) => targets[index] === label)));
 
+  // A label's only photo cannot be left out: nothing would be left of the label.
   const tested = examples.map((_, index) => index).filter((index) => counts[targets[index]] > 1);
   const sought = tested.map((index) => targets[index]);
   const found = tested.map((index) => {
-    const label = targets[index];
-    return cosines(...without(alike(vectors[index]), between, label, counts[label]));
+    const [vector, own] = [vectors[index], targets[index]];
+    return sums.map((whole, label) => cosine(vector, label === own ? minus(whole, vector) : whole));
   });
   const threshold = fitThreshold(found.map((values) => Math.max(...values)));
   const sharpness = fitSharpness(found, sought);
@@ -91,7 +88,7 @@ export function learn(examples: readonly Example[]): Learned | null {
     quality: qualityOf(() => true),
     byLabel: new Map(labels.map((name, label) => [name, qualityOf((other) => other === label)])),
     leftOut: new Map(tested.map((index, at) => [examples[index].sha256, answers[at]])),
-    judge: (embedding) => judge(cosines(alike(direction(embedding)), between)),
+    judge: (embedding) => judge(sums.map((whole) => cosine(direction(embedding), whole))),
   };
 }
 
@@ -144,58 +141,28 @@ function qualityFrom(outcomes: readonly { right: string; answer: string | null }
   return { tested, right, refused, interval: tested > 0 ? wilson(right, tested) : null };
 }
 
-/** An embedding as a unit vector (of nothing but zeros: zeros). */
+/** An embedding as a vector of length 1 (of nothing but zeros: zeros), so that each photo counts as much as another. */
 function direction(embedding: Float32Array): Float64Array {
-  return scaledToOne(Float64Array.from(embedding));
+  const vector = Float64Array.from(embedding);
+  const length = Math.sqrt(dot(vector, vector));
+  return length > 0 ? vector.map((value) => value / length) : vector;
 }
 
-function mean(vectors: readonly Float64Array[]): Float64Array {
-  const sum = new Float64Array(vectors[0].length);
-  for (const vector of vectors) for (let at = 0; at < sum.length; at++) sum[at] += vector[at];
-  return sum.map((value) => value / vectors.length);
+/** The mean of a label's vectors but for its length, which no cosine asks for. */
+function sum(vectors: readonly Float64Array[]): Float64Array {
+  const total = new Float64Array(vectors[0].length);
+  for (const vector of vectors) for (let at = 0; at < total.length; at++) total[at] += vector[at];
+  return total;
 }
 
-/** Dot products of one vector: with itself, and with each label's mean. */
-interface Products {
-  readonly own: number;
-  readonly to: readonly number[];
+function minus(whole: Float64Array, part: Float64Array): Float64Array {
+  return whole.map((value, at) => value - part[at]);
 }
 
-/** Dot products between the labels' means. */
-type Between = readonly (readonly number[])[];
-
-/** The same products with the mean of one label taken over its other `count - 1` vectors. */
-function without({ own, to }: Products, between: Between, label: number, count: number): [Products, Between] {
-  const rest = count - 1;
-  const changed = (product: number, left: number) => (count * product - left) / rest;
-  const row = between[label].map((product, other) =>
-    other === label
-      ? (count * count * product - 2 * count * to[label] + own) / (rest * rest)
-      : changed(product, to[other]),
-  );
-  return [
-    { own, to: to.map((product, other) => (other === label ? changed(product, own) : product)) },
-    between.map((products, one) =>
-      one === label ? row : products.map((product, other) => (other === label ? row[one] : product)),
-    ),
-  ];
-}
-
-/**
- * Cosine between a vector and each label's mean, both seen from the middle between the means: what all photos have in
- * common tells no two of them apart. Dot products are all that it takes: moving the origin is double centring.
- */
-function cosines({ own, to }: Products, between: Between): number[] {
-  const average = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
-  const middleTo = between.map(average);
-  const middle = average(middleTo);
-  const toMiddle = average(to);
-  const length = Math.sqrt(Math.max(own - 2 * toMiddle + middle, 0));
-  return to.map((product, label) => {
-    const meanLength = Math.sqrt(Math.max(between[label][label] - 2 * middleTo[label] + middle, 0));
-    const lengths = length * meanLength;
-    return lengths > SMALLEST ? (product - toMiddle - middleTo[label] + middle) / lengths : 0;
-  });
+/** The cosine of two vectors; of one that is nothing but zeros: 0. */
+function cosine(one: Float64Array, other: Float64Array): number {
+  const lengths = Math.sqrt(dot(one, one) * dot(other, other));
+  return lengths > 0 ? dot(one, other) / lengths : 0;
 }
 
 function softmaxOf(values: readonly number[], sharpness: number): number[] {
@@ -207,11 +174,6 @@ function softmaxOf(values: readonly number[], sharpness: number): number[] {
 
 function indexOfLargest(values: readonly number[]): number {
   return values.reduce((best, value, index) => (value > values[best] ? index : best), 0);
-}
-
-function scaledToOne(vector: Float64Array): Float64Array {
-  const length = Math.sqrt(dot(vector, vector));
-  return length > 0 ? vector.map((value) => value / length) : vector;
 }
 
 function dot(one: Float64Array, other: Float64Array): number {

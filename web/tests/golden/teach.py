@@ -31,11 +31,10 @@ def unit(vectors: Floats) -> Floats:
 
 
 def likenesses(examples: Floats, targets: NDArray[np.intp], labels: int, query: Floats) -> Floats:
-    """Cosine between an embedding and the mean of each label, seen from the middle between the means."""
+    """Cosine between an embedding and the mean of each label's, all of length 1 before."""
     vectors = unit(examples)
     means = np.stack([vectors[targets == label].mean(axis=0) for label in range(labels)])
-    middle = means.mean(axis=0)
-    return np.asarray(unit(means - middle) @ unit(unit(query) - middle))
+    return np.asarray(unit(means) @ unit(query))
 
 
 def softmax(values: Floats) -> Floats:
@@ -104,7 +103,8 @@ def case(counts: list[int], noise: float, seed: int) -> dict[str, Any]:
             for label in range(labels)
         ],
         "queries": [
-            {"embedding": query.tolist()} | answer(likenesses(examples.astype(float), targets, labels, query.astype(float)))
+            {"embedding": query.tolist()}
+            | answer(likenesses(examples.astype(float), targets, labels, query.astype(float)))
             for query in queries
         ],
     }
