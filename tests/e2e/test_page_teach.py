@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,8 @@ from playwright.sync_api import Browser, FilePayload, Locator, Page, expect
 from tests import models
 from tests.e2e.visit import Choosers, Visit, file, visit
 
-AXE = Path(__file__).parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
+WEB = Path(__file__).parents[2] / "web"
+AXE = WEB / "node_modules" / "axe-core" / "axe.min.js"
 SUNSET = (240, 120, 30)
 SEA = (20, 130, 170)
 NIGHT = (25, 15, 60)
@@ -375,6 +378,12 @@ def test_nothing_is_wider_than_a_phone(browser: Browser, dist: Path, colours: Pa
         assert visited.page.evaluate("document.documentElement.scrollWidth") <= 320
 
 
+def test_the_golden_answers_of_learning_are_fresh() -> None:
+    command = [sys.executable, str(WEB / "tests" / "golden" / "teach.py"), "--check"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def _violations(page: Page) -> list[Any]:
     page.evaluate(AXE.read_text(encoding="utf-8"))
     return list(page.evaluate("axe.run().then(found => found.violations.map(({id, nodes}) => [id, nodes[0].html]))"))
@@ -386,7 +395,7 @@ def test_axe_finds_nothing(browser: Browser, dist: Path, colours: Path, scheme: 
     with visit(browser, dist, colours, color_scheme=scheme) as visited:
         page = visited.page
         teach_two(visited, 3)
-        one, two = visited.give([photo(SEA, 900), photo((20, 230, 20), 901)])
+        _, two = visited.give([photo(SEA, 900), photo((20, 230, 20), 901)])
         two.get_by_text("Use as an example").click()
         if query:
             page.get_by_role("button", name="中文").click()
