@@ -73,9 +73,11 @@ function onDrop(take: (entries: Entry[], files: File[]) => Promise<void>): void 
   addEventListener('dragleave', () => document.body.classList.toggle('dropping', --dragged > 0));
   addEventListener('dragover', (event) => event.preventDefault());
   addEventListener('drop', (event) => {
+    const taken = event.defaultPrevented; // a part of the page has taken the files for itself
     event.preventDefault();
     dragged = 0;
     document.body.classList.remove('dropping');
+    if (taken) return;
     // Entries must be asked for before the event is over; files that a page made itself have none.
     const entries = Array.from(event.dataTransfer?.items ?? [], (item) => item.webkitGetAsEntry());
     const known = entries.filter((entry) => entry !== null);
