@@ -293,7 +293,10 @@ export class Engine {
   }
 }
 
-/** Noise, the same noise every time. */
+/**
+ * Noise, the same noise every time, of a colour: grey noise may be near the point where logits are sums of which nothing is
+ * left, and their last bits all that there is to compare.
+ */
 function probeOf(size: number): Uint8Array {
-  return Uint8Array.from({ length: size }, (_, at) => Math.imul(at + 1, 0x9e3779b1) >>> 24);
+  return Uint8Array.from({ length: size }, (_, at) => Math.imul(at + 1, 0x9e3779b1) >>> (24 + (at % 3)));
 }
