@@ -288,7 +288,6 @@ OffscreenCanvas.prototype.getContext = new Proxy(OffscreenCanvas.prototype.getCo
 """
 # Half precision, as the graphics cards of some telephones have: right enough for games.
 INEXACT = """
-const draw = WebGL2RenderingContext.prototype.readPixels;
 const data = WebGL2RenderingContext.prototype.getBufferSubData;
 WebGL2RenderingContext.prototype.getBufferSubData = function (target, offset, found, ...rest) {
   data.call(this, target, offset, found, ...rest);
@@ -316,7 +315,7 @@ OffscreenCanvas.prototype.getContext = new Proxy(OffscreenCanvas.prototype.getCo
 """
 LOSE = "self.contexts.at(-1).getExtension('WEBGL_lose_context').loseContext()"
 # What a graphics card without memory does: drawing fails, and so does whatever waits for it.
-SPOIL = "WebGL2RenderingContext.prototype.drawElements = () => { throw new Error('out of memory'); }"
+SPOIL = "() => { WebGL2RenderingContext.prototype.drawElements = () => { throw new Error('out of memory'); }; }"
 
 
 @pytest.mark.parametrize("accident", [LOSE, SPOIL], ids=["lost", "out of memory"])
@@ -344,11 +343,12 @@ def test_a_context_that_is_lost_under_way_is_not_waited_for(
         visited.page.workers[-1].evaluate(
             """() => {
                 const context = self.contexts.at(-1);
+                const extension = context.getExtension('WEBGL_lose_context');
                 const fence = context.fenceSync;
                 context.fenceSync = (...given) => {
                     const sync = fence.apply(context, given);
                     context.clientWaitSync = () => context.TIMEOUT_EXPIRED;
-                    setTimeout(() => context.getExtension('WEBGL_lose_context').loseContext(), 50);
+                    setTimeout(() => extension.loseContext(), 50);
                     return sync;
                 };
             }"""

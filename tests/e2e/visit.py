@@ -83,7 +83,7 @@ def visit(
             page.goto(f"{url}{SUB_PATH}{query}")
             yield found
             if quiet:
-                assert found.complaints == []
+                assert found.complaints == [], found.complaints
         finally:
             opened.close()
 

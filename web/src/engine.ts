@@ -7,7 +7,7 @@
  * for it, and the photo that it failed on is run again.
  */
 import { GraphModel } from '@tensorflow/tfjs-converter';
-import { version_core } from '@tensorflow/tfjs-core';
+import { setBackend, version_core } from '@tensorflow/tfjs-core';
 import type { Backend, BackendModule } from './backends/backend.ts';
 import { fetchModules } from './backends/modules.ts';
 import { startWasm } from './backends/wasm.ts';
@@ -78,7 +78,7 @@ export class Engine {
     if (!backend) throw new FailureError({ code: 'no_backend' });
     const { GraphModel: Model } = knowsAll(publication.operations)
       ? { GraphModel }
-      : ((await import(/* @vite-ignore */ wholeUrl)) as Whole);
+      : await fetchWhole();
     const engine = new Engine(new Network(backend, publication, Model), publication, Model, occupation);
     // The first run compiles. It is not left to the first photo, unless that is here already.
     if (!occupation.busy) await engine.base.warm(engine.probe);
@@ -293,7 +293,17 @@ export class Engine {
   }
 }
 
-/** Noise, the same noise every time. */
+/**
+ * Noise, the same noise every time, of a colour: grey noise may be near the point where logits are sums of which nothing is
+ * left, and their last bits all that there is to compare.
+ */
 function probeOf(size: number): Uint8Array {
-  return Uint8Array.from({ length: size }, (_, at) => Math.imul(at + 1, 0x9e3779b1) >>> 24);
+  return Uint8Array.from({ length: size }, (_, at) => Math.imul(at + 1, 0x9e3779b1) >>> (24 + (at % 3)));
+}
+
+async function fetchWhole(): Promise<Whole> {
+  const whole = (await import(/* @vite-ignore */ wholeUrl)) as Whole;
+  // WebAssembly's kernels are bound to its functions when it becomes the backend in use; those that have just come too.
+  await setBackend('wasm');
+  return whole;
 }

@@ -91,6 +91,8 @@ export class Network {
     activate(this.backend);
     this.graph.dispose();
     this.backend.stop();
+    // It was the current one, and TensorFlow.js without one would start WebAssembly a second time.
+    void setBackend('wasm');
   }
 
   private async answer(pixels: Uint8Array): Promise<Outputs> {
