@@ -49,7 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
             written = write_site(settings.page, settings.model_folder, options.out)
             sys.stdout.write(
-                f"{written.path}: {written.model} {written.version}, {written.files} files, {written.size / 1e6:.1f} MB\n"
+                f"{written.path}: {written.model} {written.version}, {written.files} files, "
+                f"{written.size / 1e6:.1f} MB\n"
             )
             return 0
         if options.command == "compare":

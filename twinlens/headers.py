@@ -1,4 +1,4 @@
-"""The headers of the page, wherever it is hosted: by ``twinlens serve``, and by the hosts that ``twinlens site`` writes for.
+"""The headers of the page, wherever it is hosted: by ``twinlens serve``, or by a host that ``twinlens site`` knows.
 
 The page may talk to its own host and to nobody else, and it is isolated from other origins, which is what lets its
 WebAssembly use threads. ``web/src/policy.ts`` has the same policy for pages whose host sends no headers.

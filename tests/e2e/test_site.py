@@ -1,4 +1,4 @@
-"""The folder that ``twinlens site`` writes, on hosts of every kind: all that a visitor does, as on the built page itself."""
+"""The folder that ``twinlens site`` writes, on hosts of every kind: all that the built page does, it does there."""
 
 from __future__ import annotations
 

@@ -55,8 +55,8 @@ def _rules(version: str) -> list[tuple[str, dict[str, str]]]:
 def _headers(rules: list[tuple[str, dict[str, str]]]) -> str:
     """Netlify and Cloudflare Pages."""
     blocks = [
-        "# Netlify and Cloudflare Pages. In a sub-folder of a site: move this file to the site's own root, and put the\n"
-        "# folder's path before each pattern."
+        "# Netlify and Cloudflare Pages. In a sub-folder of a site: move this file to the site's own root, and put\n"
+        "# the folder's path before each pattern."
     ]
     for pattern, headers in rules:
         blocks.append("\n".join([pattern, *(f"  {name}: {value}" for name, value in headers.items())]))

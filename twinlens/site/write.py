@@ -44,9 +44,9 @@ def write_site(page: Path, model: Path, out: Path) -> Site:
     :param page: folder of the built page.
     :param model: the model's folder, ``MODELS/NAME``; its version in use is taken.
     :param out: folder to write.
-    :raises TwinlensError: ``missing_page`` if the page was not built, or by a version that is too old; ``already_exists``
-        if ``out`` holds anything that was not written here; ``invalid_arguments`` if ``out`` lies where page or model do;
-        what is wrong with the model otherwise, as :func:`twinlens.store.open_current` and ``ModelVersion.read`` do.
+    :raises TwinlensError: ``missing_page`` if the page was not built, or not whole; ``already_exists`` if ``out`` holds
+        anything that was not written here; ``invalid_arguments`` if ``out`` lies where page or model do; what is wrong
+        with the model, as :func:`twinlens.store.open_current` and ``ModelVersion.read`` do.
     :raises OSError: if it cannot be written.
     """
     out = out.resolve()
@@ -137,8 +137,8 @@ def _refuse_to_replace(out: Path) -> None:
         more = f" and {len(strange) - _NAMED} more" if len(strange) > _NAMED else ""
         raise TwinlensError(
             "already_exists",
-            f"{out} holds what `twinlens site` did not write: {', '.join(strange[:_NAMED])}{more}. Give another folder and "
-            "copy the site from there, or move these away.",
+            f"{out} holds what `twinlens site` did not write: {', '.join(strange[:_NAMED])}{more}. Give another folder "
+            "and copy the site from there, or move these away.",
         )
 
 

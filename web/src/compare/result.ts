@@ -46,6 +46,9 @@ export function resultOf(
   const table = element('table');
   table.append(element('caption', 'hidden-text', texts.table), head, body, foot);
   const frame = element('div', 'compare-table');
+  frame.tabIndex = 0; // it scrolls
+  frame.setAttribute('role', 'group');
+  frame.setAttribute('aria-label', texts.table);
   frame.append(table);
 
   const notes = [texts.largest(nameOf(largest.index), points(largest.there - largest.here)), texts.onTheWay];
