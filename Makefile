@@ -3,6 +3,8 @@
 PYTHON ?= python3
 PORT ?= 3000
 PHOTOS ?=
+MODEL ?=
+OUT ?= site
 BASE ?=
 ARGS ?=
 WORKERS ?= 2
@@ -18,7 +20,7 @@ export PYTHON
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo page setup node chromium lint format test test-heavy test-all parity parity-dct bench-train bench-convert bench-networks bench-server wrk loadtest container readme lock clean
+.PHONY: help demo page site setup node chromium lint format test test-heavy test-all parity parity-dct bench-train bench-convert bench-networks bench-server wrk loadtest container readme lock clean
 .NOTPARALLEL:
 
 help: ## Show this list
@@ -85,6 +87,9 @@ setup: .venv/.dev web/dist/index.html chromium ## Install everything that the te
 
 page: web/dist/index.html ## Build the page into web/dist
 
+site: .venv/.serve web/dist/index.html ## Write page and model as a folder for any static host: make site [MODEL=models/mine] [OUT=site]
+	@$(BIN)/twinlens site "$(OUT)" $(call named,$(patsubst %/,%,$(MODEL)))
+
 lock: .venv/.dev ## Write the pinned requirements anew from requirements/*.in (ARGS=--upgrade for newer ones)
 	$(call lock,serve,)
 	$(call lock,train,-c requirements/serve.txt)
@@ -98,6 +103,9 @@ lock: .venv/.dev ## Write the pinned requirements anew from requirements/*.in (A
 clean: ## Remove the virtual environment and everything built or installed
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache build *.egg-info web/dist web/dist-upload web/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A model by its folder, or by its name where it lies in the folder of the settings.
+named = $(if $(findstring /,$(1)),--models "$(patsubst %/,%,$(dir $(1)))") $(if $(1),--model "$(notdir $(1))")
 
 define lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \

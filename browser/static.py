@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
@@ -23,6 +23,9 @@ ISOLATION_HEADERS: Final = {
 }
 
 
+Headers = Mapping[str, str] | Callable[[str], Mapping[str, str]]
+
+
 class Request(NamedTuple):
     """One request that was answered: its method, its path with the query, and the status of the answer."""
 
@@ -35,16 +38,16 @@ class StaticServer:
     """Serve folders on a free loopback port while the ``with`` block lasts.
 
     :param mounts: folder by URL prefix; a prefix begins and ends with ``/``, the longest that fits wins.
-    :param headers: headers added to every answer, errors too.
+    :param headers: headers added to every answer, errors too; or what gives those of a path.
 
     ``url`` is the address without a trailing slash; ``requests`` the log so far, oldest first.
     """
 
-    def __init__(self, mounts: Mapping[str, Path], headers: Mapping[str, str] | None = None) -> None:
+    def __init__(self, mounts: Mapping[str, Path], headers: Headers | None = None) -> None:
         for prefix in mounts:
             if not (prefix.startswith("/") and prefix.endswith("/")):
                 raise ValueError(f"the prefix {prefix!r} must begin and end with '/'")
-        self._server = _Server(dict(mounts), dict(headers or {}))
+        self._server = _Server(dict(mounts), headers or {})
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
 
     @property
@@ -75,7 +78,7 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = False
     request_queue_size = 128
 
-    def __init__(self, mounts: dict[str, Path], headers: dict[str, str]) -> None:
+    def __init__(self, mounts: dict[str, Path], headers: Headers) -> None:
         self.mounts = mounts
         self.headers = headers
         self.log: list[Request] = []
@@ -134,7 +137,9 @@ class _Handler(SimpleHTTPRequestHandler):
         return None
 
     def end_headers(self) -> None:
-        for name, value in self.server.headers.items():
+        headers = self.server.headers
+        added = headers(urlsplit(self.path).path) if callable(headers) else headers
+        for name, value in added.items():
             self.send_header(name, value)
         super().end_headers()
 

@@ -1,4 +1,4 @@
-"""The command line: ``twinlens serve``, ``twinlens classify`` and ``twinlens compare``.
+"""The command line: ``twinlens serve``, ``twinlens site``, ``twinlens classify`` and ``twinlens compare``.
 
 Options stand over the environment's settings. An error is one line that says what was wrong and what to do, and ends
 with status 2; ``classify`` and ``compare`` end with status 1 where some of the files could not be answered.
@@ -44,6 +44,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
             serve(settings)
             return 0
+        if options.command == "site":
+            from twinlens.site.write import write_site
+
+            written = write_site(settings.page, settings.model_folder, options.out)
+            sys.stdout.write(
+                f"{written.path}: {written.model} {written.version}, {written.files} files, "
+                f"{written.size / 1e6:.1f} MB\n"
+            )
+            return 0
         if options.command == "compare":
             from twinlens.compare.command import compare
 
@@ -84,7 +93,13 @@ def _parser() -> argparse.ArgumentParser:
     serve = commands.add_parser("serve", help="serve the model over HTTP, and the page")
     serve.add_argument("--host", help="address to listen on (127.0.0.1; 0.0.0.0 for every one that the machine has)")
     serve.add_argument("--port", help="port to listen on (3000)")
-    serve.add_argument("--page", type=_path, metavar="FOLDER", help="folder of the built page")
+    site = commands.add_parser(
+        "site",
+        help="write the page and its model as a folder for any static host",
+        description="Write the page, and of the model what the page reads, as a folder that works from any path of any "
+        "static host, with header files for the usual ones. A folder that holds anything else is never replaced.",
+    )
+    site.add_argument("out", type=_path, metavar="OUT", help="folder to write")
     classify = commands.add_parser("classify", help="classify image files, as the server would")
     classify.add_argument("files", nargs="+", type=_path, metavar="FILE", help="an image, or a folder of images")
     classify.add_argument("--json", action="store_true", help="write JSON Lines: one object a file")
@@ -105,7 +120,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     compare.add_argument("--out", type=_path, metavar="FILE", help="write a page of HTML, the differing photos in it")
     compare.add_argument("--json", action="store_true", help="print every figure as one JSON object")
-    for command in (serve, classify):
+    for command in (serve, site):
+        command.add_argument("--page", type=_path, metavar="FOLDER", help="folder of the built page")
+    for command in (serve, site, classify):
         command.add_argument("--models", type=_path, metavar="FOLDER", help="folder that holds the models")
         command.add_argument("--model", metavar="NAME", help="name of the model in use")
     return parser

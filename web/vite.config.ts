@@ -1,19 +1,10 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import type { Plugin } from 'vite';
 import { defineConfig } from 'vitest/config';
 import manifest from './package.json' with { type: 'json' };
-
-/** What the page may do, wherever it is hosted; the server sends it as a header, with what a page cannot say itself. */
-const CONTENT_SECURITY_POLICY = [
-  "default-src 'none'",
-  "script-src 'self' 'wasm-unsafe-eval'",
-  "worker-src 'self' blob:",
-  "connect-src 'self'",
-  "img-src 'self' blob: data:",
-  "style-src 'self'",
-  "base-uri 'none'",
-  "form-action 'none'",
-].join('; ');
+import { CONTENT_SECURITY_POLICY } from './src/policy.ts';
+import { trimmedTfjs } from './vite.tfjs.ts';
 
 /** Hosts that send no headers get the policy from the page itself. */
 function contentSecurityPolicy(): Plugin {
@@ -27,6 +18,44 @@ function contentSecurityPolicy(): Plugin {
         injectTo: 'head-prepend',
       },
     ],
+  };
+}
+
+/** What makes the page installable; the files lie in public/. */
+function webManifest(): Plugin {
+  return {
+    name: 'web-manifest',
+    apply: 'build',
+    transformIndexHtml: {
+      order: 'post',
+      handler: () => [
+        { tag: 'link', attrs: { rel: 'manifest', href: './app.webmanifest' }, injectTo: 'head' },
+        { tag: 'link', attrs: { rel: 'apple-touch-icon', href: './icons/touch-180.png' }, injectTo: 'head' },
+      ],
+    },
+  };
+}
+
+/**
+ * Writes into index.html what the page has to know of itself: the digests of its files, with which the service worker
+ * tells a whole build from parts of two, and an empty place where a Twinlens server names the address that it answers.
+ */
+function buildRecord(): Plugin {
+  return {
+    name: 'build-record',
+    apply: 'build',
+    writeBundle({ dir }) {
+      const read = (path: string) => readFileSync(`${dir}/${path}`);
+      const sha256 = (content: string | Buffer) => createHash('sha256').update(content).digest('hex');
+      const paths = readdirSync(`${dir}/assets`).map((name) => `assets/${name}`);
+      const files = Object.fromEntries(paths.sort().map((path) => [path, sha256(read(path))]));
+      const page = read('index.html').toString();
+      // Of the page's text too, so that a change of a word in it is another build.
+      const id = sha256(JSON.stringify(files) + page).slice(0, 16);
+      const record = `<script type="application/json" id="build">${JSON.stringify({ id, files })}</script>`;
+      const server = '<meta name="twinlens-server" content="">';
+      writeFileSync(`${dir}/index.html`, page.replace('</head>', `  ${server}\n    ${record}\n  </head>`));
+    },
   };
 }
 
@@ -59,12 +88,26 @@ function licences(): Plugin {
   };
 }
 
+/**
+ * @cfworker/json-schema makes a URL of the worker's own address as it is imported, which fails for a `blob:`. Any
+ * address will do: the schema refers to nothing but itself.
+ */
+function schemasAnywhere(): Plugin {
+  const own = 'self.location.origin + self.location.pathname + location.search';
+  return {
+    name: 'schemas-anywhere',
+    apply: 'build',
+    transform: (code, id) =>
+      id.includes('@cfworker/json-schema') ? { code: code.replace(own, "'file:///'"), map: null } : null,
+  };
+}
+
 const output = { comments: { legal: false } };
 
 export default defineConfig({
   // Relative addresses: the built page works from any folder of any host.
   base: './',
-  plugins: [contentSecurityPolicy(), noForeignAddresses(), licences()],
+  plugins: [contentSecurityPolicy(), webManifest(), noForeignAddresses(), licences(), buildRecord()],
   build: {
     target: 'es2022',
     // Nothing is inlined: a `data:` address would need a wider policy.
@@ -73,7 +116,7 @@ export default defineConfig({
     chunkSizeWarningLimit: 600,
     rolldownOptions: { output },
   },
-  worker: { format: 'es', plugins: () => [noForeignAddresses()], rolldownOptions: { output } },
+  worker: { format: 'es', plugins: () => [trimmedTfjs(), schemasAnywhere(), noForeignAddresses()], rolldownOptions: { output } },
   // The largest golden photo takes seconds where other work shares the machine.
   test: { include: ['tests/**/*.test.ts'], testTimeout: 60_000 },
 });

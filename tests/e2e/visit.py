@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,9 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 from playwright.sync_api import Browser, FileChooser, FilePayload, Locator, Page
 
-from browser.static import StaticServer
+from browser.static import Headers, StaticServer
 
 SUB_PATH = "/some/path/"
+
+Publish = Callable[[Path, Path], dict[str, Path]]
 
 
 @dataclass
@@ -41,17 +43,35 @@ class Visit:
         return self.page.get_by_test_id("result").all()[before:]
 
 
+def separate(dist: Path, model: Path) -> dict[str, Path]:
+    """Folders by URL prefix: the page as it was built, and a model published beside it."""
+    return {SUB_PATH: dist, f"{SUB_PATH}model/": model}
+
+
+publish: Publish = separate
+"""How page and model are put on the host; a module of tests may put another way in its place."""
+
+
 @contextmanager
 def visit(
-    browser: Browser, dist: Path, model: Path, *, query: str = "", quiet: bool = True, host: str = "", **context: Any
+    browser: Browser,
+    dist: Path,
+    model: Path,
+    *,
+    query: str = "",
+    quiet: bool = True,
+    host: str = "",
+    headers: Headers | None = None,
+    **context: Any,
 ) -> Iterator[Visit]:
     """Open the page, served from :data:`SUB_PATH` of a plain file host.
 
     :param quiet: whether a complaint of the browser fails the test.
     :param host: a host name to open it under, instead of the loopback address.
+    :param headers: what the host sends beside the files.
     :param context: options of the browser context.
     """
-    with StaticServer({SUB_PATH: dist, f"{SUB_PATH}model/": model}) as server:
+    with StaticServer(publish(dist, model), headers) as server:
         opened = browser.new_context(**({"locale": "en-GB"} | context))
         try:
             page = opened.new_page()
@@ -63,7 +83,7 @@ def visit(
             page.goto(f"{url}{SUB_PATH}{query}")
             yield found
             if quiet:
-                assert found.complaints == []
+                assert found.complaints == [], found.complaints
         finally:
             opened.close()
 

@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from benchmarks.readme import DOCUMENTS, filled
 from benchmarks.results import RESULTS
 from twinlens.decode import Limits
-from twinlens.http.pages import CONTENT_SECURITY_POLICY
+from twinlens.headers import CONTENT_SECURITY_POLICY
 
 ROOT = Path(__file__).parents[2]
 MOST_BYTES = 4_000_000
@@ -65,10 +66,16 @@ def test_generated_tables_are_up_to_date(document: Path) -> None:
 
 
 def test_the_page_and_the_server_have_one_content_security_policy() -> None:
-    source = (ROOT / "web" / "vite.config.ts").read_text(encoding="utf-8")
+    source = (ROOT / "web" / "src" / "policy.ts").read_text(encoding="utf-8")
     listed = re.findall(r'^  "(.*)",$', source.split("CONTENT_SECURITY_POLICY = [")[1].split("]")[0], re.MULTILINE)
     # A page cannot say for itself who may frame it.
     assert [*listed, "frame-ancestors 'none'"] == CONTENT_SECURITY_POLICY.split("; ")
+
+
+def test_the_icons_are_what_is_drawn() -> None:
+    command = [sys.executable, str(ROOT / "web" / "scripts" / "icons.py"), "--check"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_page_refuses_the_sizes_that_the_server_refuses_by_default() -> None:

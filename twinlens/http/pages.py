@@ -1,52 +1,37 @@
 """Files: the built page at ``/``, and beneath ``/model/`` the model that it runs.
 
-The page's headers are the promise that it keeps: it may talk to this server and to nobody else, and it is isolated
-from other origins, which is what lets its WebAssembly use threads.
+The page is told here that there is a server, which a page on a host of files is not: in a place that its build left
+empty, so that it knows without asking.
 """
 
 from __future__ import annotations
 
 import functools
+import hashlib
 import mimetypes
+import os
 import re
 import stat
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.staticfiles import StaticFiles
+from starlette.staticfiles import NotModifiedResponse, StaticFiles
 from starlette.types import Receive, Scope, Send
 
 from twinlens import store
 from twinlens.errors import TwinlensError
+from twinlens.headers import IMMUTABLE, PAGE_HEADERS, REVALIDATE
 
-CONTENT_SECURITY_POLICY: Final = "; ".join(
-    (
-        "default-src 'none'",
-        "script-src 'self' 'wasm-unsafe-eval'",
-        "worker-src 'self' blob:",
-        "connect-src 'self'",
-        "img-src 'self' blob: data:",
-        "style-src 'self'",
-        "base-uri 'none'",
-        "form-action 'none'",
-        "frame-ancestors 'none'",
-    )
-)
-PAGE_HEADERS: Final[Mapping[str, str]] = {
-    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Embedder-Policy": "require-corp",
-    "Referrer-Policy": "no-referrer",
-}
 HOW_TO_BUILD: Final = "make page"
-_IMMUTABLE: Final = "public, max-age=31536000, immutable"
-_REVALIDATE: Final = "no-cache"
 _RANGE: Final = re.compile(rb"bytes=(\d{0,18})-(\d{0,18})")
 _HASHED: Final = "assets/"
+_INDEX: Final = "index.html"
+_NO_SERVER: Final = b'<meta name="twinlens-server" content="">'
+_SERVER: Final = b'<meta name="twinlens-server" content="v1/classify">'
 _NOWHERE: Final = "There is nothing at this address. /docs.json describes the API."
 
 # A browser runs a script or a module only under its own media type, and the system's table may say otherwise.
@@ -70,14 +55,20 @@ class _Files(StaticFiles):
     def __init__(self, folder: Path) -> None:
         super().__init__(directory=folder, check_dir=False)
 
-    def find(self, path: str, scope: Scope) -> Response | None:
-        """The answer for one file, or nothing if the folder has no such file."""
+    def locate(self, path: str) -> tuple[str, os.stat_result] | None:
+        """Where one file lies, or nothing if the folder has no such file."""
         try:
             found, status = self.lookup_path(path)
         except (OSError, ValueError):  # a name that is too long or holds a null byte
             return None
-        if status is None or not stat.S_ISREG(status.st_mode):
+        return (found, status) if status is not None and stat.S_ISREG(status.st_mode) else None
+
+    def find(self, path: str, scope: Scope) -> Response | None:
+        """The answer for one file, or nothing if the folder has no such file."""
+        located = self.locate(path)
+        if located is None:
             return None
+        found, status = located
         scope["headers"] = [
             (name, value) for name, value in scope["headers"] if name != b"range" or _fits(value, status.st_size)
         ]
@@ -107,7 +98,7 @@ class Page:
 
     def is_built(self) -> bool:
         """Whether there is a page to serve."""
-        return (self._folder / "index.html").is_file()
+        return (self._folder / _INDEX).is_file()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request.
@@ -117,17 +108,29 @@ class Page:
         """
         path = scope["path"].lstrip("/")
         if path.endswith("/") or not path:
-            path += "index.html"
-        response = self._files.find(path, scope)
+            path += _INDEX
+        response = self._index(scope) if path == _INDEX else self._files.find(path, scope)
         if response is None:
-            if path == "index.html":
+            if path == _INDEX:
                 raise TwinlensError("missing_page", f"This server has no page: it was not built. Run: {HOW_TO_BUILD}")
             raise TwinlensError("not_found", _NOWHERE)
         if scope["method"] not in ("GET", "HEAD"):
             raise HTTPException(405, headers={"Allow": "GET, HEAD"})
         response.headers.update(PAGE_HEADERS)
-        response.headers["Cache-Control"] = _IMMUTABLE if path.startswith(_HASHED) else _REVALIDATE
+        response.headers["Cache-Control"] = IMMUTABLE if path.startswith(_HASHED) else REVALIDATE
         await response(scope, receive, send)
+
+    def _index(self, scope: Scope) -> Response | None:
+        """The page itself, with the address that it may ask written in."""
+        located = self._files.locate(_INDEX)
+        if located is None:
+            return None
+        body = Path(located[0]).read_bytes().replace(_NO_SERVER, _SERVER)
+        headers = {"ETag": f'"{hashlib.sha256(body).hexdigest()[:32]}"', "Content-Length": str(len(body))}
+        response = Response(b"" if scope["method"] == "HEAD" else body, headers=headers, media_type="text/html")
+        if self._files.is_not_modified(response.headers, Headers(scope=scope)):
+            return NotModifiedResponse(response.headers)
+        return response
 
 
 class ModelFiles:
@@ -154,9 +157,9 @@ class ModelFiles:
         if response is None:
             raise TwinlensError("not_found", "The model has no such file.")
         if path == store.CURRENT:
-            response.headers.update({"Cache-Control": _REVALIDATE, "Content-Type": "text/plain; charset=utf-8"})
+            response.headers.update({"Cache-Control": REVALIDATE, "Content-Type": "text/plain; charset=utf-8"})
         else:
-            response.headers["Cache-Control"] = _IMMUTABLE
+            response.headers["Cache-Control"] = IMMUTABLE
         return response
 
     def _read_listed(self, version: str) -> frozenset[str]:

@@ -2,10 +2,10 @@
  * The page's side of its worker: typed promises, which can be aborted.
  */
 import { FailureError } from './failure.ts';
-import type { Answer, FromWorker, Ready, ToWorker } from './protocol.ts';
+import type { Answer, BackendName, BackendStanding, FromWorker, Ready, Refusal, ToWorker } from './protocol.ts';
 
-interface Waiting {
-  resolve(answer: Answer): void;
+interface Waiting<Result> {
+  resolve(result: Result): void;
   reject(error: unknown): void;
 }
 
@@ -16,11 +16,34 @@ export interface Port {
   onerror: ((event: ErrorEvent) => void) | null;
 }
 
+/** Thrown where the backend that the visitor wants cannot be used. */
+export class BackendRefusedError extends Error {
+  readonly backend: BackendName;
+  readonly reason: Refusal;
+
+  constructor(backend: BackendName, reason: Refusal) {
+    super(`${backend}: ${reason}`);
+    this.name = 'BackendRefusedError';
+    this.backend = backend;
+    this.reason = reason;
+  }
+}
+
 export class Bridge {
-  /** Settled once the model can answer, or cannot be loaded (a `FailureError`). */
+  /** Settled once photos are answered, or the model cannot be loaded (a `FailureError`). */
+  readonly answering: Promise<Ready>;
+  /** Settled once nothing is left to be fetched either; photos are answered before. */
   readonly ready: Promise<Ready>;
+  /** Told what the worker has asked the network for. */
+  onRequests: ((requests: Extract<FromWorker, { kind: 'requested' }>['requests']) => void) | null = null;
+  /** Told whenever the standing of the backends has changed. */
+  onBackends: ((backend: BackendName, backends: readonly BackendStanding[]) => void) | null = null;
   private readonly port: Port;
-  private readonly waiting = new Map<number, Waiting>();
+  private readonly waiting = new Map<number, Waiting<Answer>>();
+  private readonly using = new Map<BackendName, Waiting<readonly BackendStanding[]>[]>();
+  private readonly starting: { readonly answering: Waiting<Ready>; readonly ready: Waiting<Ready> };
+  private readonly onProgress: (loaded: number, total: number) => void;
+  private loading = true;
   private nextId = 0;
   private dead: FailureError | null = null;
 
@@ -28,43 +51,37 @@ export class Bridge {
    * @param port a worker that has just been made.
    * @param model address of the model's folder, absolute.
    * @param onProgress told how many bytes of the model have been loaded.
+   * @param backend the only backend to use; null leaves the choice to the worker, which measures.
    */
-  constructor(port: Port, model: string, onProgress: (loaded: number, total: number) => void) {
+  constructor(
+    port: Port,
+    model: string,
+    onProgress: (loaded: number, total: number) => void,
+    backend: BackendName | null = null,
+  ) {
     this.port = port;
-    let loading = true;
-    this.ready = new Promise((resolve, reject) => {
-      port.onmessage = ({ data }) => {
-        if (data.kind === 'progress') {
-          // Of several files that load at the same time, some go on loading after one has failed.
-          if (loading) onProgress(data.loaded, data.total);
-        } else if (data.kind === 'ready') {
-          loading = false;
-          resolve(data.ready);
-        } else if (data.kind === 'not-ready') {
-          loading = false;
-          reject(new FailureError(data.failure));
-        } else {
-          this.settle(data);
-        }
-      };
-      port.onerror = (event) => {
-        this.dead = new FailureError({ code: 'internal', reason: event.message || 'the worker could not be started' });
-        reject(this.dead);
-        for (const waiting of this.waiting.values()) waiting.reject(this.dead);
-        this.waiting.clear();
-      };
-    });
-    port.postMessage({ kind: 'start', model });
+    this.onProgress = onProgress;
+    const answering = deferred<Ready>();
+    const ready = deferred<Ready>();
+    this.starting = { answering, ready };
+    this.answering = answering.promise;
+    this.ready = ready.promise;
+    // Who only waits for the other one has not overlooked a failure of this one.
+    this.answering.catch(() => undefined);
+    this.ready.catch(() => undefined);
+    port.onmessage = ({ data }) => this.receive(data);
+    port.onerror = (event) =>
+      this.die(new FailureError({ code: 'internal', reason: event.message || 'the worker could not be started' }));
+    port.postMessage({ kind: 'start', model, backend });
   }
 
   /**
-   * Classify one image file, once the model is ready.
+   * Classify one image file. It is decoded while the model is still on its way.
    *
    * @throws FailureError for a photo or a model that cannot be used.
    * @throws DOMException `AbortError` once `signal` is aborted.
    */
   async classify(file: Blob, signal: AbortSignal): Promise<Answer> {
-    await this.ready;
     signal.throwIfAborted();
     if (this.dead) throw this.dead;
     const id = this.nextId++;
@@ -84,6 +101,53 @@ export class Bridge {
     }
   }
 
+  /**
+   * Use another backend, and remember that the visitor wants it.
+   *
+   * @returns what is known of the backends then.
+   * @throws BackendRefusedError if it cannot be used; the one in use stays.
+   * @throws FailureError if the model cannot be used.
+   */
+  async use(backend: BackendName): Promise<readonly BackendStanding[]> {
+    if (this.dead) throw this.dead;
+    return new Promise((resolve, reject) => {
+      this.using.set(backend, [...(this.using.get(backend) ?? []), { resolve, reject }]);
+      this.port.postMessage({ kind: 'use', backend });
+    });
+  }
+
+  private receive(message: FromWorker): void {
+    switch (message.kind) {
+      case 'progress':
+        // Of several files that load at the same time, some go on loading after one has failed.
+        if (this.loading) this.onProgress(message.loaded, message.total);
+        break;
+      case 'answering':
+        this.loading = false;
+        this.starting.answering.resolve(message.ready);
+        break;
+      case 'ready':
+        this.starting.ready.resolve(message.ready);
+        break;
+      case 'not-ready':
+        this.loading = false;
+        this.die(new FailureError(message.failure));
+        break;
+      case 'requested':
+        this.onRequests?.(message.requests);
+        break;
+      case 'backends':
+        if (message.asked) this.using.get(message.asked)?.shift()?.resolve(message.backends);
+        this.onBackends?.(message.backend, message.backends);
+        break;
+      case 'backend-refused':
+        this.using.get(message.backend)?.shift()?.reject(new BackendRefusedError(message.backend, message.reason));
+        break;
+      default:
+        this.settle(message);
+    }
+  }
+
   private settle(message: Extract<FromWorker, { id: number }>): void {
     const waiting = this.waiting.get(message.id);
     this.waiting.delete(message.id);
@@ -95,4 +159,25 @@ export class Bridge {
       message.answer.thumbnail.close(); // aborted while the answer was on its way
     }
   }
+
+  /** Fail everything that waits and that will be asked for. */
+  private die(error: FailureError): void {
+    this.dead = error;
+    const using = [...this.using.values()].flat();
+    for (const one of [this.starting.answering, this.starting.ready, ...this.waiting.values(), ...using]) {
+      one.reject(error);
+    }
+    this.waiting.clear();
+    this.using.clear();
+  }
+}
+
+function deferred<Result>(): Waiting<Result> & { readonly promise: Promise<Result> } {
+  let resolve!: (result: Result) => void;
+  let reject!: (error: unknown) => void;
+  const promise = new Promise<Result>((fulfil, refuse) => {
+    resolve = fulfil;
+    reject = refuse;
+  });
+  return { promise, resolve, reject };
 }

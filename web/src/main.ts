@@ -1,116 +1,223 @@
 /**
- * The page: photos in, cards out. All work on photos is the worker's.
+ * The page: photos in, answers out. All work on photos is the worker's.
  */
 import './style.css';
+import { Album, type Photo } from './album.ts';
+import { tally } from './arrange.ts';
 import { Bridge } from './bridge.ts';
-import { Camera } from './camera.ts';
-import { Card } from './card.ts';
+import { Camera, cameraProblem, type CameraProblem } from './camera.ts';
+import type { View } from './card.ts';
+import { askedBackend } from './choice.ts';
+import { findServer } from './compare/server.ts';
+import { byId } from './dom.ts';
 import { failureOf } from './failure.ts';
-import type { Ready } from './protocol.ts';
+import { Gallery } from './gallery.ts';
+import { listen } from './intake.ts';
+import { Offline } from './offline/offline.ts';
+import { mountPanels, type Panel } from './panels.ts';
+import { confinedWorker } from './privacy/confined.ts';
+import { Requests } from './privacy/requests.ts';
+import type { Answer, BackendName, BackendStanding } from './protocol.ts';
 import { Queue } from './queue.ts';
-import { chooseLanguage, failureText, type Language, megabytesText, TEXTS } from './text.ts';
+import { recall, remember } from './remember.ts';
+import { toCsv, toJson, toText } from './report.ts';
+import { offerSamples } from './samples.ts';
+import { canCopy, copyText, saveFile, shareText } from './save.ts';
+import { Settings } from './settings.ts';
+import { chooseLanguage, failureText, type Language, megabytesText, type Texts, TEXTS } from './text.ts';
+import { Tools } from './tools.ts';
+import type { Found } from './walk.ts';
+import workerUrl from './worker.ts?worker&url';
 
 /** Photos in the worker at a time: one is decoded by the browser's own threads while another is classified. */
 const IN_PROGRESS = 2;
+/** Labels shown per photo until the visitor wants another number of them. */
+const SHOWN = 5;
+/** While photos are answered, the numbers beside the filter are written anew this often. */
+const COUNT_EVERY_MS = 400;
 
 type Status =
   | { readonly state: 'loading'; readonly loaded: number; readonly total: number }
   | { readonly state: 'ready' | 'busy' }
   | { readonly state: 'failed'; readonly error: unknown };
 
-function byId<Kind extends HTMLElement>(id: string, kind: new () => Kind): Kind {
-  const found = document.getElementById(id);
-  if (!(found instanceof kind)) throw new Error(`index.html has no #${id} of the right kind`);
-  return found;
-}
-
-const input = byId('file', HTMLInputElement);
 const status = byId('status', HTMLElement);
 const announcer = byId('announcer', HTMLElement);
 const progress = byId('progress', HTMLProgressElement);
 const notice = byId('notice', HTMLElement);
-const results = byId('results', HTMLElement);
+const note = byId('note', HTMLElement);
+const stop = byId('stop', HTMLButtonElement);
+const goOn = byId('go-on', HTMLButtonElement);
 const clear = byId('clear', HTMLButtonElement);
 
-let language: Language = chooseLanguage(location.search, navigator.languages);
+const remembered = recall('language');
+let view: View = {
+  language: chooseLanguage(location.search, [...(remembered === null ? [] : [remembered]), ...navigator.languages]),
+  ready: null,
+  shown: Number(recall('shown') ?? SHOWN) || SHOWN,
+  map: false,
+};
 let current: Status = { state: 'loading', loaded: 0, total: 0 };
-let ready: Ready | null = null;
-let cameraRefused = false;
-let cards: Card[] = [];
-let done = 0;
-let failed = 0;
+let cameraFailed: CameraProblem | null = null;
+/** Whether nothing is left to be fetched; photos are answered before. */
+let complete = false;
+let panels: readonly Panel[] = [];
+/** What the note below the status says, in any language. */
+let noted: (texts: Texts) => string = () => '';
+let announced = '';
 
+const requests = new Requests();
+requests.watch();
+const offline = new Offline();
 const bridge = new Bridge(
-  new Worker(new URL('./worker.ts', import.meta.url), { type: 'module', name: 'twinlens' }),
+  confinedWorker(workerUrl, 'twinlens'),
   new URL('model/', document.baseURI).href,
   (loaded, total) => show({ state: 'loading', loaded, total }),
+  askedBackend(location.search),
 );
+bridge.onRequests = (asked) => requests.add('worker', asked);
+const album = new Album();
+const gallery = new Gallery(byId('results', HTMLElement), album, view, canCopy() ? (photo) => copy([photo]) : null);
 
-const queue = new Queue<Card>(async (card, signal) => {
+const queue = new Queue<Photo>(async (photo, signal) => {
   try {
-    card.begin(language);
-    const answer = await bridge.classify(card.file, signal);
-    card.succeed(answer, (await bridge.ready).labels, language);
+    album.settle(photo, { kind: 'reading' });
+    gallery.update(photo);
+    const answer = await bridge.classify(photo.file, signal);
+    document.body.dataset.tensors = String(answer.tensors);
+    album.answer(photo, answer);
+    gallery.update(photo);
+    tellPanels(photo, answer);
   } catch (error) {
     if (signal.aborted) return;
-    card.fail(failureOf(error), language);
-    failed++;
+    album.settle(photo, { kind: 'failure', failure: failureOf(error) });
+    gallery.update(photo);
   }
-  done++;
-  if (current.state !== 'failed') show({ state: done < cards.length ? 'busy' : 'ready' });
+  if (complete) show({ state: album.pending > 0 ? 'busy' : 'ready' });
+  else render();
 }, IN_PROGRESS);
 
-function add(files: Iterable<File>): void {
-  const added = Array.from(files, (file) => new Card(file, language));
-  if (added.length === 0) return;
-  cards.push(...added);
-  results.append(...added.map((card) => card.element));
+/** Panels get to know each photo with its answer, and may have something to say on its card. */
+function tellPanels(photo: Photo, answer: Answer): void {
+  for (const panel of panels) {
+    const badge = panel.answered?.({ id: photo.id, file: photo.file, answer });
+    if (badge) gallery.attach(photo, badge);
+  }
+}
+
+function add(found: readonly Found[]): void {
+  if (found.length === 0) return;
+  const photos = album.add(found);
   document.body.classList.add('has-results');
-  clear.hidden = false;
-  if (ready) show({ state: 'busy' });
-  queue.add(added);
+  write(() => '');
+  if (complete) show({ state: 'busy' });
+  else render();
+  void gallery.add(photos);
+  queue.add(photos);
+}
+
+function stopAll(): void {
+  intake.stop();
+  queue.clear();
+  for (const photo of album.stop()) gallery.update(photo);
 }
 
 function show(next: Status): void {
+  const ended = current.state === 'busy' && next.state !== 'busy';
   current = next;
   render();
+  if (ended) gallery.arrange();
 }
 
+/** Write all that changes while photos are answered. */
 function render(): void {
-  const texts = TEXTS[language];
-  document.body.dataset.state = current.state;
-  progress.hidden = current.state !== 'loading';
+  const texts = TEXTS[view.language];
+  const { state } = current;
+  document.body.dataset.state = state;
+  const leaving = state !== 'busy' && document.activeElement === stop;
+  stop.hidden = state !== 'busy';
+  goOn.hidden = state === 'busy' || album.stopped === 0;
+  goOn.textContent = texts.goOn;
+  clear.hidden = album.total === 0;
+  if (leaving) (goOn.hidden ? clear : goOn).focus(); // the button that had the focus is gone
+  progress.hidden = state !== 'loading' && state !== 'busy';
+  [progress.value, progress.max] =
+    current.state === 'loading' ? [current.loaded, Math.max(current.total, 1)] : [album.done, Math.max(album.total, 1)];
+  status.textContent = statusText(texts);
+  // A screen reader must not read out every byte or every photo.
+  if (state === 'loading') announceStatus(texts.starting);
+  else if (state !== 'busy') announceStatus(status.textContent);
+  renderNotice();
+  if (state === 'ready' || state === 'failed') renderTools();
+  else renderToolsSoon();
+}
+
+function statusText(texts: Texts): string {
   if (current.state === 'loading') {
     const { loaded, total } = current;
-    progress.max = Math.max(total, 1);
-    progress.value = loaded;
-    status.textContent =
-      total === 0 ? texts.starting : texts.loading(megabytesText(loaded, language), megabytesText(total, language));
-    announcer.textContent = texts.starting; // a screen reader must not read every byte out
-    return;
+    const [some, all] = [loaded, total].map((bytes) => megabytesText(bytes, view.language));
+    return total === 0 ? texts.starting : texts.loading(some, all);
   }
-  if (current.state === 'failed') status.textContent = texts.cannotStart;
-  else if (current.state === 'busy') status.textContent = texts.working(done, cards.length);
-  else status.textContent = cards.length > 0 ? texts.finished(done, failed) : texts.ready;
-  if (current.state !== 'busy') announcer.textContent = status.textContent;
-  renderNotice();
+  if (current.state === 'failed') return texts.cannotStart;
+  if (current.state === 'busy') return texts.working(album.done, album.total);
+  if (album.stopped > 0) return texts.stoppedAt(album.done, album.total);
+  return album.total > 0 ? texts.finished(album.done, album.failed) : texts.ready;
 }
 
 function renderNotice(): void {
-  const texts = TEXTS[language];
+  const texts = TEXTS[view.language];
   const notices: string[] = [];
-  if (current.state === 'failed') notices.push(failureText(failureOf(current.error), language));
-  if (ready?.canvas === 'near') notices.push(texts.perturbedSlightly);
-  if (ready?.canvas === 'perturbed') notices.push(failureText({ code: 'perturbed_pixels' }, language));
-  if (cameraRefused) notices.push(texts.cameraRefused);
-  notice.textContent = notices.join(' ');
-  notice.hidden = notices.length === 0;
+  if (current.state === 'failed') notices.push(failureText(failureOf(current.error), view.language));
+  if (view.ready?.canvas === 'near') notices.push(texts.perturbedSlightly);
+  if (view.ready?.canvas === 'perturbed') notices.push(failureText({ code: 'perturbed_pixels' }, view.language));
+  if (cameraFailed) notices.push(texts[cameraFailed]);
+  const words = notices.join(' ');
+  if (notice.textContent !== words) notice.textContent = words; // written anew it would be read out anew
+  notice.hidden = words === '';
 }
 
-function speak(next: Language): void {
-  language = next;
-  document.documentElement.lang = next === 'zh' ? 'zh-Hans' : 'en';
-  const words: Readonly<Record<string, string>> = TEXTS[next].static;
+let toolsTimer: ReturnType<typeof setTimeout> | undefined;
+
+function renderToolsSoon(): void {
+  toolsTimer ??= setTimeout(renderTools, COUNT_EVERY_MS);
+}
+
+function renderTools(): void {
+  clearTimeout(toolsTimer);
+  toolsTimer = undefined;
+  byId('tools', HTMLElement).hidden = album.done === 0 || !view.ready;
+  tools.render(view, tally(album.photos, view.ready?.notSure ?? null), album.total);
+}
+
+/** Tell those who cannot see it of another state of the page, once. */
+function announceStatus(words: string): void {
+  if (words === announced) return;
+  announced = words;
+  announcer.textContent = words;
+}
+
+/** Write a note below the status. */
+function write(words: (texts: Texts) => string): void {
+  noted = words;
+  note.textContent = words(TEXTS[view.language]);
+  note.hidden = note.textContent === '';
+}
+
+/** Write a note, and read it out. */
+function say(words: (texts: Texts) => string): void {
+  write(words);
+  if (!note.hidden) announcer.textContent = note.textContent;
+}
+
+function look(next: Partial<View>): void {
+  view = { ...view, ...next };
+  void gallery.show(view);
+  render();
+}
+
+function speak(language: Language): void {
+  document.documentElement.lang = language === 'zh' ? 'zh-Hans' : 'en';
+  const words: Readonly<Record<string, string>> = TEXTS[language].static;
   for (const element of document.querySelectorAll<HTMLElement>('[data-text]')) {
     element.textContent = words[element.dataset.text ?? ''];
   }
@@ -118,85 +225,144 @@ function speak(next: Language): void {
     element.setAttribute('aria-label', words[element.dataset.textLabel ?? '']);
   }
   for (const button of document.querySelectorAll<HTMLButtonElement>('[data-language]')) {
-    button.setAttribute('aria-pressed', String(button.dataset.language === next));
+    button.setAttribute('aria-pressed', String(button.dataset.language === language));
   }
   document.title = `Twinlens · ${words.title}`;
-  for (const card of cards) card.render(next);
-  render();
+  look({ language });
+  write(noted);
+  camera.speak(language);
+  samples.speak(language);
+  settings.speak(language);
+  for (const panel of panels) panel.speak(language);
 }
 
-input.addEventListener('change', () => {
-  add(input.files ?? []);
-  input.value = ''; // so that the same photo can be chosen again
+async function copy(photos: readonly Photo[]): Promise<void> {
+  if (!view.ready) return;
+  await copyText(toText(photos, view.ready, view.language));
+  announcer.textContent = TEXTS[view.language].copied;
+}
+
+function save(kind: 'csv' | 'json'): void {
+  if (!view.ready) return;
+  const name = `${view.ready.model.name}-${new Date().toISOString().slice(0, 10)}.${kind}`;
+  if (kind === 'csv') saveFile(name, 'text/csv', toCsv(gallery.shown(), view.ready));
+  else saveFile(name, 'application/json', toJson(gallery.shown(), view.ready));
+}
+
+const tools = new Tools({
+  onFilter(filter) {
+    gallery.filterBy(filter);
+    announcer.textContent = TEXTS[view.language].filters.passing(gallery.shown().length, album.total);
+  },
+  onOrder: (order) => gallery.sortBy(order),
+  onShown(shown) {
+    remember('shown', String(shown));
+    look({ shown });
+  },
+  onMap: (map) => look({ map }),
+  async onCopy() {
+    await copy(gallery.shown());
+    await tools.showCopied(view.language);
+  },
+  async onShare() {
+    if (view.ready) await shareText(document.title, toText(gallery.shown(), view.ready, view.language));
+  },
+  onSave: save,
+});
+
+const intake = listen({
+  onPhotos: add,
+  onGathering: (count) => write((texts) => texts.gathering(count)), // not read out: it changes with every file
+  onFolder({ found, leftOut }) {
+    add(found);
+    say((texts) => (found.length === 0 ? texts.emptyFolder : leftOut > 0 ? texts.leftOut(leftOut) : ''));
+  },
+  pastedName: () => `${TEXTS[view.language].pasted} ${new Date().toLocaleTimeString([], { hour12: false })}.png`,
+});
+
+const camera = new Camera({
+  ready: () => view.ready,
+  classify: (picture, signal) => bridge.classify(picture, signal),
+  onPhoto: (file) => add([{ file, name: file.name }]),
+});
+
+byId('open-camera', HTMLElement).addEventListener('click', () => {
+  camera
+    .open()
+    .then(
+      () => (cameraFailed = null),
+      (error: unknown) => (cameraFailed = cameraProblem(error)),
+    )
+    .finally(render);
+});
+
+const samples = offerSamples((file) => add([{ file, name: file.name }]));
+const settings = new Settings(async (backend) => {
+  await bridge.use(backend);
+});
+
+function showBackends(backend: BackendName, backends: readonly BackendStanding[]): void {
+  byId('backend', HTMLElement).textContent = backend;
+  settings.render(backends);
+}
+
+stop.addEventListener('click', () => {
+  stopAll();
+  show({ state: 'ready' });
+});
+
+goOn.addEventListener('click', () => {
+  const rest = album.goOn();
+  for (const photo of rest) gallery.update(photo);
+  show({ state: 'busy' });
+  queue.add(rest);
+  stop.focus(); // the button that was clicked is gone
 });
 
 clear.addEventListener('click', () => {
-  queue.clear();
-  cards = [];
-  done = failed = 0;
-  results.replaceChildren();
+  stopAll();
+  for (const { id } of album.photos) for (const panel of panels) panel.forget?.(id);
+  album.clear();
+  gallery.clear();
   document.body.classList.remove('has-results');
-  clear.hidden = true;
-  input.focus();
+  write(() => '');
+  if (current.state === 'busy') current = { state: 'ready' };
   render();
+  byId('file', HTMLInputElement).focus();
 });
 
 for (const button of document.querySelectorAll<HTMLButtonElement>('[data-language]')) {
   button.addEventListener('click', () => {
-    speak(button.dataset.language as Language);
+    const language = button.dataset.language as Language;
+    speak(language);
+    remember('language', language);
     const address = new URL(location.href);
     address.searchParams.set('lang', language);
     history.replaceState(null, '', address);
   });
 }
 
-// The whole page takes drops. A drag fires `dragleave` on every element that it crosses, hence the count.
-let dragged = 0;
-addEventListener('dragenter', (event) => {
-  event.preventDefault();
-  document.body.classList.toggle('dropping', ++dragged > 0);
-});
-addEventListener('dragleave', () => document.body.classList.toggle('dropping', --dragged > 0));
-addEventListener('dragover', (event) => event.preventDefault());
-addEventListener('drop', (event) => {
-  event.preventDefault();
-  dragged = 0;
-  document.body.classList.remove('dropping');
-  add(event.dataTransfer?.files ?? []);
-});
-
-const snapshot = byId('snapshot', HTMLInputElement);
-const camera = new Camera(
-  {
-    dialog: byId('camera', HTMLDialogElement),
-    video: byId('video', HTMLVideoElement),
-    shoot: byId('shoot', HTMLButtonElement),
-    cancel: byId('cancel', HTMLButtonElement),
-    fallback: snapshot,
-  },
-  (file) => add([file]),
-);
-snapshot.addEventListener('change', () => {
-  add(snapshot.files ?? []);
-  snapshot.value = '';
-});
-byId('open-camera', HTMLElement).addEventListener('click', () => {
-  camera
-    .open()
-    .then(
-      () => (cameraRefused = false),
-      () => (cameraRefused = true),
-    )
-    .finally(render);
-});
-
-speak(language);
+speak(view.language);
 
 try {
-  ready = await bridge.ready;
-  byId('backend', HTMLElement).textContent = ready.backend;
-  byId('model', HTMLElement).textContent = `${ready.model.name} ${ready.model.version}`;
-  show({ state: done < cards.length ? 'busy' : 'ready' });
+  const ready = await bridge.answering;
+  const { model } = ready;
+  byId('model', HTMLElement).textContent = `${model.name} ${model.version}`;
+  showBackends(ready.backend, ready.backends);
+  bridge.onBackends = showBackends;
+  samples.render(ready.labels);
+  look({ ready });
+  const last = await bridge.ready;
+  await offline.started;
+  complete = true;
+  showBackends(last.backend, last.backends);
+  const server = findServer();
+  const context = { bridge, offline, requests, server, ready: last, language: view.language };
+  panels = mountPanels(byId('panels', HTMLElement), context);
+  for (const photo of album.photos) if (photo.outcome.kind === 'answer') tellPanels(photo, photo.outcome.answer);
+  show({ state: album.pending > 0 ? 'busy' : 'ready' });
 } catch (error) {
+  void offline.doubt();
+  samples.render([]);
   show({ state: 'failed', error });
 }

@@ -1,15 +1,19 @@
 /**
  * The worker: it holds the model and does all the work on photos, so that the page never stands still.
  */
-import { startBackend } from './backend.ts';
+import { memory } from '@tensorflow/tfjs-core';
 import { cropBox } from './crop.ts';
 import { decode } from './decode.ts';
 import { sha256 } from './digest.ts';
+import { Engine } from './engine.ts';
 import { FailureError, failureOf } from './failure.ts';
-import { Model } from './model.ts';
+import { Occupation } from './occupation.ts';
 import { canvasDeviation, StraightReader } from './pixels.ts';
-import type { Answer, CanvasTrust, FromWorker, ToWorker } from './protocol.ts';
+import { observeRequests } from './privacy/requests.ts';
+import type { Answer, BackendName, CanvasTrust, FromWorker, Ready, ToWorker } from './protocol.ts';
+import { type Description, fetchDescription, fetchGraph } from './publication.ts';
 import { resample } from './resample.ts';
+import { softmax } from './scores.ts';
 
 /** Longest edge of a thumbnail in pixels: twice what a card shows, for dense screens. */
 const THUMBNAIL_EDGE = 384;
@@ -21,47 +25,133 @@ const scope = self as unknown as {
   onmessage: ((event: MessageEvent<ToWorker>) => void) | null;
 };
 
-interface Engine {
-  readonly model: Model;
-  readonly straight: StraightReader | null;
-  readonly canvas: CanvasTrust;
+/** What is under way from the start; a photo waits for each when it needs it. */
+interface Session {
+  readonly description: Promise<Description>;
+  readonly canvas: Promise<CanvasTrust>;
+  readonly straight: Promise<StraightReader | null>;
+  readonly engine: Promise<Engine>;
+  /** The engine once nothing is left to be fetched. */
+  readonly complete: Promise<Engine>;
 }
 
-let engine: Promise<Engine> | undefined;
+observeRequests((requests) => scope.postMessage({ kind: 'requested', requests }));
+
+const occupation = new Occupation();
+let session: Session | undefined;
 /** What was asked for and is neither answered nor cancelled. */
 const wanted = new Set<number>();
 
-async function start(folder: string): Promise<Engine> {
-  const [backend, deviation, straight] = await Promise.all([
-    startBackend(),
-    canvasDeviation(),
-    StraightReader.create(),
-  ]);
-  const canvas = deviation === 0 ? 'exact' : deviation <= BEARABLE_DEVIATION ? 'near' : 'perturbed';
-  const model = await Model.load(folder, (loaded, total) => scope.postMessage({ kind: 'progress', loaded, total }));
-  const { contract } = model;
-  // The first run compiles; it is not left to the first photo.
-  await model.scores(new Uint8Array(contract.crop.height * contract.crop.width * 3));
-  const { name, version } = contract.model;
-  scope.postMessage({
-    kind: 'ready',
-    ready: { model: { name, version }, labels: contract.labels, backend, canvas },
+function open(model: string, backend: BackendName | null): Session {
+  const description = fetchDescription(model);
+  const graph = description.then((found) =>
+    fetchGraph(found, (loaded, total) => scope.postMessage({ kind: 'progress', loaded, total })),
+  );
+  const canvas = canvasTrust();
+  const engine = Engine.start(graph, occupation);
+  const complete = Promise.all([engine, description, canvas]).then(async ([started, found, trust]) => {
+    await finish(started, backend, () => readyOf(started, found, trust));
+    return started;
   });
-  return { model, straight, canvas };
+  return { description, canvas, straight: StraightReader.create(), engine, complete };
 }
 
-async function classify(file: Blob, { model, straight, canvas }: Engine): Promise<Answer> {
-  if (canvas === 'perturbed') throw new FailureError({ code: 'perturbed_pixels' });
-  const { contract } = model;
-  const photo = await decode(file, contract, straight);
+async function canvasTrust(): Promise<CanvasTrust> {
+  const deviation = await canvasDeviation();
+  return deviation === 0 ? 'exact' : deviation <= BEARABLE_DEVIATION ? 'near' : 'perturbed';
+}
+
+/** Fetch what is left to be fetched, and say when photos are answered, which is before, and when that is done. */
+async function finish(engine: Engine, asked: BackendName | null, ready: () => Ready): Promise<void> {
+  if (!asked) scope.postMessage({ kind: 'answering', ready: ready() });
+  await engine.fetchModules();
+  if (asked) {
+    await engine.use(asked);
+    scope.postMessage({ kind: 'answering', ready: ready() });
+  }
+  scope.postMessage({ kind: 'ready', ready: ready() });
+}
+
+function readyOf(engine: Engine, { contract, digest, files }: Description, canvas: CanvasTrust): Ready {
+  return {
+    model: { name: contract.model.name, version: contract.model.version },
+    labels: contract.labels,
+    digest,
+    notSure: contract.not_sure.threshold,
+    embeddingSize: contract.embedding_size,
+    maps: contract.class_map !== null,
+    backend: engine.backend,
+    backends: engine.standings,
+    canvas,
+    files,
+  };
+}
+
+async function start(model: string, backend: BackendName | null): Promise<void> {
+  session = open(model, backend);
+  let engine: Engine;
+  try {
+    engine = await session.complete;
+  } catch (error) {
+    scope.postMessage({ kind: 'not-ready', failure: failureOf(error) });
+    return;
+  }
+  engine.onChange = () => tellBackends(engine, null);
+  if (!backend) await engine.choose();
+}
+
+function tellBackends(engine: Engine, asked: BackendName | null): void {
+  scope.postMessage({ kind: 'backends', backend: engine.backend, backends: engine.standings, asked });
+}
+
+async function use(backend: BackendName): Promise<void> {
+  const engine = await session?.complete;
+  if (!engine) throw new Error('use came before start');
+  const reason = await engine.use(backend);
+  if (reason) {
+    scope.postMessage({ kind: 'backend-refused', backend, reason });
+    tellBackends(engine, null);
+  } else {
+    await engine.remember();
+    tellBackends(engine, backend);
+  }
+}
+
+/** The answer for a photo; null if it was cancelled. */
+async function classify(
+  id: number,
+  file: Blob,
+  { description, canvas, straight, engine }: Session,
+): Promise<Answer | null> {
+  if ((await canvas) === 'perturbed') throw new FailureError({ code: 'perturbed_pixels' });
+  const { contract } = await description;
+  if (!wanted.has(id)) return null;
+  const begin = performance.now();
+  const photo = await decode(file, contract, await straight);
   try {
     const { width, height } = photo.pixels;
     const box = cropBox(width, height, contract);
     const input = resample(photo.pixels, box, contract.crop.width, contract.crop.height);
-    const scores = await model.scores(input);
-    const inputSha256 = await sha256(input);
-    const thumbnail = photo.thumbnail(THUMBNAIL_EDGE);
-    return { scores, inputSha256, format: photo.format, width, height, thumbnail };
+    const decoded = performance.now();
+    const runner = await engine;
+    if (!wanted.has(id)) return null;
+    const running = performance.now();
+    const { logits, embedding, maps } = await runner.run(input);
+    const scores = softmax(logits, contract.temperature);
+    const done = performance.now();
+    return {
+      scores,
+      embedding,
+      maps,
+      inputSha256: await sha256(input),
+      format: photo.format,
+      width,
+      height,
+      box: { left: box[0], top: box[1], right: box[2], bottom: box[3] },
+      thumbnail: photo.thumbnail(THUMBNAIL_EDGE),
+      milliseconds: { decode: decoded - begin, inference: done - running },
+      tensors: memory().numTensors,
+    };
   } finally {
     photo.close();
   }
@@ -69,11 +159,9 @@ async function classify(file: Blob, { model, straight, canvas }: Engine): Promis
 
 async function answer(id: number, file: Blob): Promise<void> {
   try {
-    if (!engine) throw new Error('classify came before start');
-    const ready = await engine;
-    if (!wanted.has(id)) return;
-    const found = await classify(file, ready);
-    scope.postMessage({ kind: 'answer', id, answer: found }, [found.thumbnail]);
+    if (!session) throw new Error('classify came before start');
+    const found = await classify(id, file, session);
+    if (found) scope.postMessage({ kind: 'answer', id, answer: found }, transferable(found));
   } catch (error) {
     scope.postMessage({ kind: 'failure', id, failure: failureOf(error) });
   } finally {
@@ -81,13 +169,21 @@ async function answer(id: number, file: Blob): Promise<void> {
   }
 }
 
+/** What moves to the page instead of being copied. */
+function transferable({ thumbnail, embedding, maps }: Answer): Transferable[] {
+  const arrays = maps ? [embedding, maps.values] : [embedding];
+  return [thumbnail, ...arrays.map(({ buffer }) => buffer as ArrayBuffer)];
+}
+
 scope.onmessage = ({ data }) => {
   if (data.kind === 'start') {
-    engine = start(data.model);
-    engine.catch((error: unknown) => scope.postMessage({ kind: 'not-ready', failure: failureOf(error) }));
+    void start(data.model, data.backend);
   } else if (data.kind === 'classify') {
     wanted.add(data.id);
-    void answer(data.id, data.file);
+    void occupation.with(() => answer(data.id, data.file));
+  } else if (data.kind === 'use') {
+    // A model that cannot be loaded has been told of.
+    use(data.backend).catch(() => undefined);
   } else {
     wanted.delete(data.id);
   }

@@ -17,7 +17,18 @@ class FakePort implements Port {
   }
 }
 
-const READY: Ready = { model: { name: 'm', version: '1' }, labels: [], backend: 'wasm', canvas: 'exact' };
+const READY: Ready = {
+  model: { name: 'm', version: '1' },
+  labels: [],
+  digest: '',
+  notSure: 0.5,
+  embeddingSize: 2,
+  maps: false,
+  backend: 'wasm',
+  backends: [],
+  canvas: 'exact',
+  files: [],
+};
 const settle = () => new Promise((resolve) => setTimeout(resolve));
 
 let port: FakePort;
@@ -27,7 +38,19 @@ let closed: number;
 
 function answer(score: number): Answer {
   const thumbnail = { close: () => closed++ } as unknown as ImageBitmap;
-  return { scores: [score], inputSha256: '', format: 'png', width: 1, height: 1, thumbnail };
+  return {
+    scores: [score],
+    embedding: new Float32Array(2),
+    maps: null,
+    inputSha256: '',
+    format: 'png',
+    width: 1,
+    height: 1,
+    box: { left: 0, top: 0, right: 1, bottom: 1 },
+    thumbnail,
+    milliseconds: { decode: 1, inference: 1 },
+    tensors: 0,
+  };
 }
 
 beforeEach(() => {
@@ -39,7 +62,7 @@ beforeEach(() => {
 });
 
 test('starts the worker, passes its progress on, then its model', async () => {
-  expect(port.sent).toEqual([{ kind: 'start', model: 'model/' }]);
+  expect(port.sent).toEqual([{ kind: 'start', model: 'model/', backend: null }]);
   port.receive({ kind: 'progress', loaded: 1, total: 2 });
   port.receive({ kind: 'ready', ready: READY });
   expect(await bridge.ready).toBe(READY);
@@ -92,9 +115,8 @@ describe('once ready', () => {
 
   test('what is aborted before it starts is never sent', async () => {
     const aborting = controller();
-    const photo = bridge.classify(new Blob(), aborting.signal);
     aborting.abort();
-    await expect(photo).rejects.toMatchObject({ name: 'AbortError' });
+    await expect(bridge.classify(new Blob(), aborting.signal)).rejects.toMatchObject({ name: 'AbortError' });
     expect(port.sent).toHaveLength(1);
   });
 
@@ -104,5 +126,66 @@ describe('once ready', () => {
     port.onerror?.({ message: 'out of memory' } as ErrorEvent);
     await expect(waiting).rejects.toThrow('internal');
     await expect(bridge.classify(new Blob(), controller().signal)).rejects.toThrow('internal');
+  });
+});
+
+test('photos are sent before the model is there, and fail with it', async () => {
+  const photo = bridge.classify(new Blob(), new AbortController().signal);
+  expect(port.sent.at(-1)).toMatchObject({ kind: 'classify', id: 0 });
+  port.receive({ kind: 'not-ready', failure: { code: 'no_backend' } });
+  await expect(photo).rejects.toThrow('no_backend');
+  await expect(bridge.answering).rejects.toThrow('no_backend');
+});
+
+test('photos are answered before everything is fetched', async () => {
+  let complete = false;
+  void bridge.ready.then(() => (complete = true));
+  port.receive({ kind: 'answering', ready: READY });
+  expect(await bridge.answering).toBe(READY);
+  expect(complete).toBe(false);
+  const last = { ...READY, backend: 'webgl' as const };
+  port.receive({ kind: 'ready', ready: last });
+  expect(await bridge.ready).toBe(last);
+});
+
+test('the only backend to use is passed on', () => {
+  const asking = new FakePort();
+  new Bridge(asking, 'model/', () => undefined, 'webgl');
+  expect(asking.sent).toEqual([{ kind: 'start', model: 'model/', backend: 'webgl' }]);
+});
+
+describe('another backend', () => {
+  const backends = [{ name: 'webgl', state: 'in-use', milliseconds: 5, reason: null, threads: null }] as const;
+
+  test('is asked for and used', async () => {
+    const using = bridge.use('webgl');
+    expect(port.sent.at(-1)).toEqual({ kind: 'use', backend: 'webgl' });
+    port.receive({ kind: 'backends', backend: 'webgl', backends, asked: 'webgl' });
+    expect(await using).toBe(backends);
+  });
+
+  test('is refused with the reason', async () => {
+    const using = bridge.use('webgpu');
+    port.receive({ kind: 'backend-refused', backend: 'webgpu', reason: 'unavailable' });
+    await expect(using).rejects.toMatchObject({ backend: 'webgpu', reason: 'unavailable' });
+  });
+
+  test('that the worker has found is told, and answers no question', async () => {
+    const told: string[] = [];
+    let answered = false;
+    bridge.onBackends = (backend) => told.push(backend);
+    const using = bridge.use('webgl').then(() => (answered = true));
+    port.receive({ kind: 'backends', backend: 'webgl', backends, asked: null });
+    await settle();
+    expect([told, answered]).toEqual([['webgl'], false]);
+    port.receive({ kind: 'backends', backend: 'webgl', backends, asked: 'webgl' });
+    await using;
+  });
+
+  test('is not to be had without a model', async () => {
+    const using = bridge.use('webgl');
+    port.receive({ kind: 'not-ready', failure: { code: 'no_backend' } });
+    await expect(using).rejects.toThrow('no_backend');
+    await expect(bridge.use('webgl')).rejects.toThrow('no_backend');
   });
 });

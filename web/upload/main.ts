@@ -3,7 +3,7 @@
  * before they are sent. It has the real page's hooks (`data-testid`), so that one script drives both.
  */
 import { Queue } from '../src/queue.ts';
-import type { FromShrinker, ToShrinker } from './protocol.ts';
+import type { FromShrinker, ToShrinker } from '../src/compare/protocol.ts';
 
 /** As many as a browser opens connections to one host over HTTP/1.1. */
 const IN_PROGRESS = 6;
@@ -22,7 +22,7 @@ Reflect.set(globalThis, 'sent', sent);
 const shrink = new URLSearchParams(location.search).get('way') === 'shrunk' ? shrinker() : (file: Blob) => file;
 
 function shrinker(): (file: Blob) => Promise<Blob> {
-  const worker = new Worker(new URL('./worker.ts', import.meta.url), { type: 'module', name: 'shrink' });
+  const worker = new Worker(new URL('../src/compare/shrinker.ts', import.meta.url), { type: 'module', name: 'shrink' });
   const waiting: { resolve(blob: Blob): void; reject(error: Error): void }[] = [];
   worker.onmessage = ({ data }: MessageEvent<FromShrinker>) => {
     if (data.blob) waiting[data.id].resolve(data.blob);

@@ -107,3 +107,9 @@ def test_it_ends_though_a_connection_is_kept_open(folders: dict[str, Path]) -> N
 def test_a_prefix_without_slashes_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="must begin and end"):
         StaticServer({"/model": tmp_path})
+
+
+def test_headers_may_differ_by_path(folders: dict[str, Path]) -> None:
+    with StaticServer(folders, lambda path: {"X-Path": path} if path.endswith(".js") else {}) as server:
+        assert get(f"{server.url}/some/path/assets/app.js?a=1")[1]["x-path"] == "/some/path/assets/app.js"
+        assert "x-path" not in get(f"{server.url}/some/path/")[1]

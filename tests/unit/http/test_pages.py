@@ -8,6 +8,7 @@ from starlette.routing import Route
 
 from tests import models
 from twinlens.errors import TwinlensError
+from twinlens.headers import CONTENT_SECURITY_POLICY
 from twinlens.http import problems
 from twinlens.http.pages import ModelFiles, Page
 
@@ -40,6 +41,7 @@ def site(tmp_path):
     (page / "assets" / "index-a1b2.js").write_text("run()")
     (page / "assets" / "tfjs.wasm").write_bytes(b"\0asm")
     (page / "app.webmanifest").write_text("{}")
+    (page / "sw.js").write_text("serve()")
     (tmp_path / "secret.txt").write_text("secret")
     (page / "link.txt").symlink_to(tmp_path / "secret.txt")
     return tmp_path
@@ -64,6 +66,7 @@ def test_the_page_and_its_promise(browse):
         "connect-src": "'self'",
         "img-src": "'self' blob: data:",
         "style-src": "'self'",
+        "manifest-src": "'self'",
         "base-uri": "'none'",
         "form-action": "'none'",
         "frame-ancestors": "'none'",
@@ -79,6 +82,8 @@ def test_the_page_and_its_promise(browse):
         ("/assets/index-a1b2.js", "text/javascript; charset=utf-8", "public, max-age=31536000, immutable"),
         ("/assets/tfjs.wasm", "application/wasm", "public, max-age=31536000, immutable"),
         ("/app.webmanifest", "application/manifest+json", "no-cache"),
+        ("/sw.js", "text/javascript; charset=utf-8", "no-cache"),
+        ("/", "text/html; charset=utf-8", "no-cache"),
         ("/model/current", "text/plain; charset=utf-8", "no-cache"),
         ("/model/v1/contract.json", "application/json", "public, max-age=31536000, immutable"),
         ("/model/v1/tfjs/model.json", "application/json", "public, max-age=31536000, immutable"),
@@ -146,3 +151,17 @@ def test_a_new_version_is_there_at_once(browse, site):
 def test_a_part_of_a_file(browse):
     answer = browse("/model/v1/model.onnx", range="bytes=0-3")
     assert (answer.status_code, len(answer.content)) == (206, 4)
+
+
+def test_the_page_is_told_that_there_is_a_server(browse, site):
+    index = site / "dist" / "index.html"
+    index.write_text('<!doctype html><meta name="twinlens-server" content=""><title>页</title>')
+    first = browse("/")
+    assert first.text == '<!doctype html><meta name="twinlens-server" content="v1/classify"><title>页</title>'
+    assert int(first.headers["content-length"]) == len(first.content)
+    same = browse("/index.html", **{"if-none-match": first.headers["etag"]})
+    assert (same.status_code, same.content) == (304, b"")
+    assert same.headers["content-security-policy"] == CONTENT_SECURITY_POLICY
+    index.write_text("<!doctype html>another build")
+    again = browse("/", **{"if-none-match": first.headers["etag"]})
+    assert (again.status_code, again.text) == (200, "<!doctype html>another build")

@@ -3,11 +3,11 @@
  * left to do: of the centre it keeps a square of `shorter_edge` pixels, in whose middle the network's input lies. (The
  * larger box has other edges to be rounded to float32, which makes a value in some hundreds differ by 1.)
  */
-import type { Contract } from '../src/contract.gen.ts';
-import { cropBox } from '../src/crop.ts';
-import { decode } from '../src/decode.ts';
-import { StraightReader } from '../src/pixels.ts';
-import { resample } from '../src/resample.ts';
+import type { Contract } from '../contract.gen.ts';
+import { cropBox } from '../crop.ts';
+import { decode } from '../decode.ts';
+import { StraightReader } from '../pixels.ts';
+import { resample } from '../resample.ts';
 import type { FromShrinker, ToShrinker } from './protocol.ts';
 
 const scope = self as unknown as {
@@ -50,6 +50,7 @@ async function shrink(file: Blob, rules: Contract): Promise<Blob> {
 
 scope.onmessage = ({ data: { id, file, model } }) => {
   contract ??= fetchContract(model);
+  contract.catch(() => (contract = undefined)); // the next photo asks again
   contract
     .then((rules) => shrink(file, rules))
     .then(

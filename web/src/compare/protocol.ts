@@ -1,9 +1,9 @@
-/** The messages between the upload page and the worker that shrinks its photos. */
+/** The messages between a page and the worker that shrinks its photos for a server. */
 
 export interface ToShrinker {
   readonly id: number;
   readonly file: Blob;
-  /** Address of the server's contract. */
+  /** Address of the contract. */
   readonly model: string;
 }
 

@@ -1,0 +1,83 @@
+/**
+ * WebAssembly on several threads, which a browser has on pages that are isolated from other origins. TensorFlow.js' own
+ * binary and its own code for the threads, started so that the page's policy need allow no script from a `blob:`
+ * address, and beside the backend on one thread instead of in its place.
+ *
+ * Built as a file of its own; the backend is made by modules.ts, in the engine's own file, whose classes are not this
+ * file's.
+ */
+import binaryUrl from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-threaded-simd.wasm?url';
+import factory, {
+  type BackendWasmThreadedSimdModule,
+} from '@tensorflow/tfjs-backend-wasm/wasm-out/tfjs-backend-wasm-threaded-simd.js';
+import source from '@tensorflow/tfjs-backend-wasm/wasm-out/tfjs-backend-wasm-threaded-simd.js?raw';
+import { wasmWorkerContents } from '@tensorflow/tfjs-backend-wasm/wasm-out/tfjs-backend-wasm-threaded-simd.worker.js';
+
+/** More are no faster for networks of a few million weights, and take what the rest of the device needs. */
+const MOST_THREADS = 4;
+
+type Receive = (instance: WebAssembly.Instance, module: WebAssembly.Module) => void;
+
+/** Emscripten's own, of which TensorFlow.js' types say nothing. */
+interface Emscripten {
+  readonly cwrap: (name: string, result: string | null, parameters: string[]) => unknown;
+  readonly PThread: { readonly unusedWorkers: Worker[] };
+}
+
+/** As many threads as are good for a device. */
+export function threadsFor(cores: number): number {
+  return Math.min(cores, MOST_THREADS);
+}
+
+/** Fetch the binary, which is instantiated later, perhaps more than once. */
+export async function fetchBinary(): Promise<WebAssembly.Module> {
+  const response = await fetch(binaryUrl);
+  if (!response.ok) throw new Error(`status ${response.status}`);
+  return WebAssembly.compile(await response.arrayBuffer());
+}
+
+/**
+ * Instantiate the binary, and load it into the workers that will be its threads.
+ *
+ * @returns what `BackendWasm` is made of, with the functions that it expects: those that `init` in TensorFlow.js'
+ *   backend_wasm.ts adds.
+ */
+export async function instantiate(binary: WebAssembly.Module): Promise<BackendWasmThreadedSimdModule> {
+  const script = URL.createObjectURL(new Blob(threadScript(), { type: 'text/javascript' }));
+  const found = (await factory({
+    locateFile: () => script,
+    mainScriptUrlOrBlob: script, // the threads have it already
+    instantiateWasm: (imports: WebAssembly.Imports, receive: Receive) => {
+      void WebAssembly.instantiate(binary, imports).then((instance) => receive(instance, binary));
+      return {}; // the exports come later, says Emscripten
+    },
+  })) as BackendWasmThreadedSimdModule;
+  URL.revokeObjectURL(script);
+  const { cwrap } = found as unknown as Emscripten;
+  found.tfjs = {
+    init: cwrap('init', null, []),
+    initWithThreadsCount: cwrap('init_with_threads_count', null, ['number']),
+    getThreadsCount: cwrap('get_threads_count', 'number', []),
+    registerTensor: cwrap('register_tensor', null, ['number', 'number', 'number']),
+    disposeData: cwrap('dispose_data', null, ['number']),
+    dispose: cwrap('dispose', null, []),
+  } as BackendWasmThreadedSimdModule['tfjs'];
+  return found;
+}
+
+/** End the workers of the pool that no thread runs on: there are always 8 at the start. */
+export function endSpareWorkers(found: BackendWasmThreadedSimdModule): void {
+  const { PThread } = found as unknown as Emscripten;
+  for (const worker of PThread.unusedWorkers.splice(0)) worker.terminate();
+}
+
+/** The whole script of a thread, so that it need not import any. */
+function threadScript(): string[] {
+  return [
+    'self.importScripts = () => undefined;\n',
+    // As it comes: minified, it would not do without what lies around it.
+    source,
+    // As `init` in backend_wasm.ts does it: line ends within the script's strings have become real ones.
+    wasmWorkerContents.replace(/\n/g, '\\n'),
+  ];
+}

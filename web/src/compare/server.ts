@@ -1,0 +1,85 @@
+/**
+ * The server that the page was served by: whether there is one, and its answer to one photo.
+ */
+
+/** The address that classifies; null where the page lies on a host of files. A Twinlens server writes it into the page. */
+export function findServer(): URL | null {
+  const address = document.querySelector<HTMLMetaElement>('meta[name="twinlens-server"]')?.content;
+  return address ? new URL(address, document.baseURI) : null;
+}
+
+export interface ServerAnswer {
+  /** The score of every label, by the contract's name. */
+  readonly scores: ReadonlyMap<string, number>;
+  readonly model: { readonly name: string; readonly version: string; readonly digest: string };
+  /** From sending to the whole answer. */
+  readonly milliseconds: number;
+}
+
+/** Why there is no answer. */
+export type Refusal =
+  | { readonly kind: 'unreachable' }
+  | { readonly kind: 'late' }
+  | {
+      readonly kind: 'problem';
+      /** A stable code of twinlens/errors.py; empty where something before the server answered. */
+      readonly code: string;
+      readonly status: number;
+      /** Seconds to wait before another try, where the server says so. */
+      readonly retryAfter: number | null;
+    };
+
+export class RefusalError extends Error {
+  readonly refusal: Refusal;
+
+  constructor(refusal: Refusal) {
+    super(refusal.kind);
+    this.name = 'RefusalError';
+    this.refusal = refusal;
+  }
+}
+
+interface Reply {
+  readonly predictions: readonly { readonly label: string; readonly score: number }[];
+  readonly model: ServerAnswer['model'];
+}
+
+const PATIENCE_MS = 60_000;
+
+/**
+ * Send one picture and read the answer.
+ *
+ * @param address that classifies.
+ * @param picture an image file, sent as it is.
+ * @param labels how many labels the model has: all of them are asked for.
+ * @throws RefusalError
+ */
+export async function ask(address: URL, picture: Blob, labels: number): Promise<ServerAnswer> {
+  const asked = new URL(address);
+  asked.searchParams.set('top_k', String(labels));
+  const began = performance.now();
+  try {
+    const signal = AbortSignal.timeout(PATIENCE_MS);
+    const response = await fetch(asked, { method: 'POST', body: picture, cache: 'no-store', signal });
+    if (!response.ok) throw await problemOf(response);
+    const { predictions, model } = (await response.json()) as Reply;
+    const milliseconds = performance.now() - began;
+    return { scores: new Map(predictions.map(({ label, score }) => [label, score])), model, milliseconds };
+  } catch (error) {
+    if (error instanceof RefusalError) throw error;
+    const late = error instanceof DOMException && error.name === 'TimeoutError';
+    throw new RefusalError({ kind: late ? 'late' : 'unreachable' });
+  }
+}
+
+/** An RFC 9457 problem, or whatever a proxy on the way said instead. */
+async function problemOf(response: Response): Promise<RefusalError> {
+  const body = (await response.json().catch(() => null)) as { readonly code?: unknown } | null;
+  const seconds = Number(response.headers.get('retry-after') ?? NaN);
+  return new RefusalError({
+    kind: 'problem',
+    code: typeof body?.code === 'string' ? body.code : '',
+    status: response.status,
+    retryAfter: Number.isFinite(seconds) ? seconds : null,
+  });
+}
