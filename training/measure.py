@@ -52,6 +52,7 @@ def add_parser(commands: Any) -> None:
         metavar="FOLDER",
         help=f"where {METRICS} and {REPORT} go (default: RUN/report/SPLIT, or report/MODEL/VERSION/SPLIT here)",
     )
+    add("--no-page", action="store_true", help="do not time the page in Chromium")
     add("--json", action="store_true", help="print JSON")
     parser.set_defaults(func=run)
 
@@ -65,7 +66,7 @@ def run(options: argparse.Namespace) -> None:
     if not options.json:
         say(table(measured.result))
     folder = options.out or default_folder(measured)
-    write(measured, folder)
+    write(measured, folder, page=not options.no_page)
     if options.json:
         say(as_json({**measured.result, "report": str(folder / REPORT)}).decode().rstrip())
     else:

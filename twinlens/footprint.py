@@ -72,7 +72,7 @@ def latencies(classifiers: Sequence[Classifier], photos: Sequence[Path], rounds:
         calls += [prepare, run]
     times = interleaved(calls, rounds)
     return [
-        {"photo": _summary(times[2 * i] + times[2 * i + 1]), "network": _summary(times[2 * i + 1])}
+        {"photo": summary(times[2 * i] + times[2 * i + 1]), "network": summary(times[2 * i + 1])}
         for i in range(len(classifiers))
     ]
 
@@ -114,7 +114,8 @@ def processor() -> str:
         return platform.processor() or platform.machine()
 
 
-def _summary(milliseconds: NDArray[np.float64]) -> dict[str, Any]:
+def summary(milliseconds: NDArray[np.float64]) -> dict[str, Any]:
+    """Times of several calls, float64 of shape (calls,), as ``median_ms``, ``p95_ms`` and ``all_ms``."""
     return {
         "median_ms": float(np.median(milliseconds)),
         "p95_ms": float(np.percentile(milliseconds, 95)),

@@ -1,5 +1,8 @@
 """The reports as a person opens them: a file, in a browser, on a phone or not, by day or by night."""
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -7,11 +10,12 @@ from playwright.sync_api import Browser, Page
 
 from tests.unit.compare.models import SETTINGS, labelled, opened, pair
 from tests.unit.training.measured import write_model, write_photos
-from training.measure import measure
-from training.report.write import REPORT, write
+from training.report.write import METRICS, REPORT
 from twinlens.compare.measure import measure as compare
 from twinlens.compare.page import render
 from twinlens.compare.photos import find_photos
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +23,9 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """An evaluation and a comparison."""
     folder = tmp_path_factory.mktemp("reports")
     photos = write_photos(folder / "photos")
-    write(measure(write_model(folder / "models", photos), "test", photos), folder / "evaluation")
+    command = ["evaluate", write_model(folder / "models", photos), "--split", "test", "--data", photos]
+    # In a process of its own: it starts a Chromium, which the process that has one for the tests cannot.
+    subprocess.run([sys.executable, "-m", "training", *command, "--out", folder / "evaluation"], cwd=ROOT, check=True)
     classifiers = opened(pair(folder / "pair", {"white": "black", "black": "white"}))
     found = find_photos(labelled(folder / "more", {"red": 2, "white": 3}), None, {"red", "white"})
     (folder / "compare.html").write_bytes(render(compare(found, classifiers, SETTINGS), found, classifiers))
@@ -76,6 +82,21 @@ def test_the_photos_are_in_the_file(browser: Browser, reports: dict[str, Path]) 
     assert images.count() == 24  # 12 photos, each with its activation map
     boxes = [image.bounding_box() for image in images.all()]
     assert all(box is not None and box["height"] > 40 for box in boxes)
+    page.context.close()
+
+
+def test_an_evaluation_times_server_and_page(browser: Browser, reports: dict[str, Path]) -> None:
+    metrics = json.loads((reports["evaluation"].parent / METRICS).read_bytes())
+    timed = metrics["page_latency"]
+    assert (timed["not_measured"], timed["backend"]) == (None, "wasm")
+    assert (
+        len(timed["photo"]["all_ms"]) == len(timed["network"]["all_ms"]) == len(metrics["latency"]["photo"]["all_ms"])
+    )
+    assert timed["photo"]["median_ms"] >= timed["network"]["median_ms"] > 0
+    page, _ = visit(browser, reports["evaluation"])
+    rows = page.get_by_text("network alone")
+    assert [each.inner_text() for each in rows.all()] == ["network alone", "page: network alone"]
+    assert page.get_by_text(timed["browser"]).first.is_visible()
     page.context.close()
 
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
+from browser.latency import page_latency
 from training.target import Measured
 from twinlens import __version__
 from twinlens.classifier import Classifier
+from twinlens.errors import TwinlensError
 from twinlens.footprint import export_sizes, latencies, machine
 from twinlens.inference import softmax
 from twinlens.metrics import (
@@ -19,15 +24,18 @@ from twinlens.metrics import (
     reliability,
 )
 from twinlens.settings import Settings
+from twinlens.store import ModelVersion
 
 SCHEMA_VERSION: Final = 1
 _SHOWN: Final = 24
+_NOT_ASKED: Final = "the measurement was left out (--no-page)"
 
 
-def figures(measured: Measured) -> dict[str, Any]:
+def figures(measured: Measured, page: bool = False) -> dict[str, Any]:
     """Everything that ``metrics.json`` holds.
 
     :param measured: the answers, and the figures that are printed too.
+    :param page: time the page in Chromium as well.
     :raises TwinlensError: ``invalid_model`` if a file of the model is not its contract's.
     """
     targets, calibration = measured.targets, measured.calibration
@@ -47,7 +55,7 @@ def figures(measured: Measured) -> dict[str, Any]:
         },
         "confusion": {"labels": list(measured.target.labels), "counts": confusion(scores, targets).tolist()},
         "highest_loss": [_photo(measured, index) for index in costliest(measured)],
-        **_costs(measured),
+        **_costs(measured, page),
     }
 
 
@@ -72,11 +80,30 @@ def _photo(measured: Measured, index: int) -> dict[str, Any]:
     }
 
 
-def _costs(measured: Measured) -> dict[str, Any]:
+def _costs(measured: Measured, page: bool) -> dict[str, Any]:
     """Bytes and milliseconds of the exports; a run has none."""
     version = measured.target.version
     if version is None:
-        return {"exports": None, "latency": None, "machine": machine()}
+        return {"exports": None, "latency": None, "page_latency": None, "machine": machine()}
     classifier = Classifier(version, Settings())
-    (latency,) = latencies([classifier], [sample.path for sample in measured.samples])
-    return {"exports": export_sizes(version), "latency": latency, "machine": machine()}
+    photos = [sample.path for sample in measured.samples]
+    (latency,) = latencies([classifier], photos)
+    return {
+        "exports": export_sizes(version),
+        "latency": latency,
+        "page_latency": _page_latency(version, photos) if page else _not_measured(_NOT_ASKED),
+        "machine": machine(),
+    }
+
+
+def _page_latency(version: ModelVersion, photos: Sequence[Path]) -> dict[str, Any]:
+    """The page's milliseconds; an evaluation is worth having without them, where there is no page or no Chromium."""
+    try:
+        return {**page_latency(version, photos), "not_measured": None}
+    except TwinlensError as error:
+        sys.stderr.write(f"The page was not timed: {error.detail}\n")
+        return _not_measured(error.detail)
+
+
+def _not_measured(reason: str) -> dict[str, Any]:
+    return {"photo": None, "network": None, "backend": None, "browser": None, "not_measured": reason}

@@ -31,7 +31,9 @@ def render(measured: Measured, metrics: Mapping[str, Any], shown: Sequence[Pictu
     if measured.target.version is None:
         cost = section(both("Size and speed", "体积与速度"), el("p", mistakes.NOT_EXPORTED))
     else:
-        cost = costs([Cost(title, "one", metrics["exports"], metrics["latency"])], metrics["machine"])
+        cost = costs(
+            [Cost(title, "one", metrics["exports"], metrics["latency"], metrics["page_latency"])], metrics["machine"]
+        )
     return page(
         both("{title}: evaluation", "{title}：评估", title=title),
         _lead(measured, metrics),

@@ -16,13 +16,14 @@ METRICS: Final = "metrics.json"
 REPORT: Final = "report.html"
 
 
-def write(measured: Measured, folder: Path) -> None:
+def write(measured: Measured, folder: Path, page: bool = False) -> None:
     """Write the metrics and the report of what was measured; those of an earlier measurement are replaced.
 
     :param folder: where they go; it is made if need be.
+    :param page: time the page in Chromium as well, where both are there.
     :raises TwinlensError: ``invalid_model`` if a file of the model is not its contract's.
     """
-    metrics = figures(measured)
+    metrics = figures(measured, page)
     worst = costliest(measured)
     shown: list[Pictures] = pictures(measured, worst)
     write_atomically(folder / METRICS, as_json(metrics))

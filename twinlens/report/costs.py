@@ -17,6 +17,10 @@ _STEPS: Final = {
     "photo": Text("whole way, from file to answer", "全程，从文件到答案"),
     "network": Text("network alone", "仅网络"),
 }
+_ON_PAGE: Final = {
+    "photo": Text("page: whole way, from file to answer", "网页：全程，从文件到答案"),
+    "network": Text("page: network alone", "网页：仅网络"),
+}
 
 
 class Cost(NamedTuple):
@@ -28,6 +32,8 @@ class Cost(NamedTuple):
     """As :func:`twinlens.footprint.export_sizes` gives it."""
     latency: Mapping[str, Mapping[str, Any]]
     """As :func:`twinlens.footprint.latencies` gives it."""
+    page: Mapping[str, Any] | None = None
+    """The same of the page, with ``backend``, ``browser``, and ``not_measured``: a reason, or ``None``."""
 
 
 def costs(models: Sequence[Cost], machine: Mapping[str, Any]) -> Markup:
@@ -54,17 +60,20 @@ def _sizes(models: Sequence[Cost]) -> Markup:
     return figure(table(head, rows))
 
 
-def _times(models: Sequence[Cost], machine: Mapping[str, Any]) -> Markup:
-    found = [(step, model, model.latency[step]) for step in _STEPS for model in models]
+def _times(models: Sequence[Cost], machine: Mapping[str, Any]) -> Content:
+    found = [(what, model, model.latency[step]) for step, what in _STEPS.items() for model in models]
+    pages = [(model, model.page) for model in models if model.page is not None]
+    timed = [(model, page) for model, page in pages if page["not_measured"] is None]
+    found += [(what, model, page[step]) for step, what in _ON_PAGE.items() for model, page in timed]
     high = charts.ceiling(1.1 * max(latency["p95_ms"] for _, _, latency in found))
     rows = [
         [
-            _named(_STEPS[step], model, models),
+            _named(what, model, models),
             charts.strip(latency["all_ms"], high, latency["median_ms"], latency["p95_ms"], model.colour),
             f"{latency['median_ms']:.1f} ms",
             f"{latency['p95_ms']:.1f} ms",
         ]
-        for step, model, latency in found
+        for what, model, latency in found
     ]
     head = [both("One photo at a time", "逐张处理"), None, both("median", "中位数"), both("95th pct.", "95 百分位")]
     foot = [None, charts.axis([(0, "0"), (0.5, f"{high / 2:g}"), (1, f"{high:g} ms")]), None, None]
@@ -81,7 +90,21 @@ def _times(models: Sequence[Cost], machine: Mapping[str, Any]) -> Markup:
         rounds=len(found[0][2]["all_ms"]),
         beyond=beyond,
     )
-    return figure(table(head, rows, foot), caption)
+    return [figure(table(head, rows, foot), caption), *(_page(page) for _, page in pages)]
+
+
+def _page(page: Mapping[str, Any]) -> Markup:
+    """What is to be known of the page's times."""
+    if page["not_measured"] is not None:
+        said = both("The page was not timed: {reason}", "未测量网页用时：{reason}", reason=page["not_measured"])
+    else:
+        said = both(
+            "The page ran in {browser} on this machine, on the {backend} backend with one thread.",
+            "网页在本机的 {browser} 中运行，使用单线程的 {backend} 后端。",
+            browser=page["browser"],
+            backend=page["backend"],
+        )
+    return el("p", said, class_="quiet")
 
 
 def _named(what: Text, model: Cost, models: Sequence[Cost]) -> Content:

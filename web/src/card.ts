@@ -90,11 +90,12 @@ export class Card {
     const { dataset } = this.element;
     dataset.state = outcome.kind;
     if (outcome.kind === 'answer') {
-      const { format, width, height, scores, inputSha256 } = outcome.answer;
+      const { format, width, height, scores, inputSha256, milliseconds } = outcome.answer;
       this.facts.textContent = `${format.toUpperCase()} · ${width}\u00a0×\u00a0${height}`; // the size on one line
       this.picture(outcome.answer);
       dataset.scores = JSON.stringify(scores);
       dataset.inputSha256 = inputSha256;
+      dataset.milliseconds = JSON.stringify(milliseconds);
       dataset.testid = 'result';
     } else if (outcome.kind === 'failure') {
       dataset.error = outcome.failure.code;

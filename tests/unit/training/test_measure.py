@@ -124,7 +124,7 @@ def test_the_command_prints_a_table_or_json_and_writes_a_report(
     model: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
-    command = ["evaluate", str(model), "--split", "test", "--data", str(photos), "--out", str(out)]
+    command = ["evaluate", str(model), "--split", "test", "--data", str(photos), "--out", str(out), "--no-page"]
     assert main(command) == 0
     lines = capsys.readouterr().out.splitlines()
     assert "top-1 0.9167 (11 of 12; 95 % interval 0.646 to 0.985)" in lines[1]

@@ -84,9 +84,18 @@ def test_a_model_has_sizes_and_times(metrics: dict[str, Any], measured: Measured
     assert json.loads(json.dumps(metrics, allow_nan=False))["machine"]["cores"] >= 1
 
 
+def test_the_page_is_not_timed_unasked_nor_where_it_is_not_built(
+    metrics: dict[str, Any], measured: Measured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert metrics["page_latency"]["photo"] is None
+    assert "--no-page" in metrics["page_latency"]["not_measured"]
+    monkeypatch.setattr("browser.latency.PAGE", tmp_path)
+    assert "make page" in figures(measured, page=True)["page_latency"]["not_measured"]
+
+
 def test_a_run_has_neither(tmp_path: Path) -> None:
     photos = write_photos(tmp_path / "photos")
     found = figures(measure(write_run(tmp_path / "run", open_dataset(photos)), "validation"))
-    assert (found["exports"], found["latency"]) == (None, None)
+    assert (found["exports"], found["latency"], found["page_latency"]) == (None, None, None)
     assert found["calibration"]["fitted"] == "validation"
     assert found["confusion"]["labels"] == sorted(COLOURS)
