@@ -60,6 +60,8 @@ _READ: Final = """
   error: li.dataset.error ?? null,
 })
 """
+# The page answers before it has all that it will ask for; the upload page asks for nothing more.
+_SETTLED: Final = "() => !['loading', 'busy'].includes(document.body.dataset.state)"
 
 
 class Visited(TypedDict):
@@ -206,6 +208,7 @@ class _Visitor:
         page = self._open(self._shots[:1])
         _wait(page, 1, _PATIENCE_MS)
         (warm_first,) = page.evaluate("() => loadtest.answers")
+        page.wait_for_function(_SETTLED, polling=_POLL_MS)
         singles, traffic = self._singles(page, cycle, seconds)
         return {
             "answers_ms": answers,
