@@ -58,7 +58,8 @@ def test_a_cell_on_a_slow_device(server: RunningServer, gathered: Gathered, way:
     assert all(0 < factor < 0.7 for factor in found["factors"])
     sent = sum(Path(shot.path).stat().st_size for shot in gathered.shots)
     if way == "device":
-        assert found["single_bytes"] == [0, 0]
+        # Some time after a visit, Chromium asks by itself whether the service worker has changed. That is all there is.
+        assert all(size < 1000 for size in found["single_bytes"])
         assert found["cold_bytes"][0] < sent
     elif way == "original":
         assert found["cold_bytes"][0] > sent
