@@ -10,6 +10,8 @@ from playwright.sync_api import Browser
 
 from browser.chromium import chromium
 from tests import models
+from tests.e2e.visitor import Visitor
+from twinlens.site.write import write_site
 
 DIST = Path(__file__).parents[2] / "web" / "dist"
 
@@ -38,3 +40,17 @@ def colours(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for name in models.LABELS
     ]
     return models.write(tmp_path_factory.mktemp("models"), labels=labels)
+
+
+@pytest.fixture
+def site(dist: Path, colours: Path, tmp_path: Path) -> Path:
+    """A folder for a static host: the page, with the made model that names colours. It may be changed."""
+    return write_site(dist, colours, tmp_path / "site").path
+
+
+@pytest.fixture
+def visitor(browser: Browser, site: Path) -> Iterator[Visitor]:
+    """Somebody who has not come yet."""
+    visitor = Visitor(browser, site)
+    yield visitor
+    visitor.leave()

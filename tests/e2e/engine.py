@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from playwright.sync_api import Browser, FilePayload, JSHandle
+from playwright.sync_api import Browser, JSHandle
 
 from tests import models
-from tests.e2e.visit import Visit, file, visit
+from tests.e2e.visit import Visit, visit
 
 # A network's sums differ in their last bits from one runtime to the other.
 SAME: Final = 1e-4
@@ -117,16 +117,6 @@ def open_page(browser: Browser, dist: Path, model: Path, **options: Any) -> Iter
     with visit(browser, dist, model, query="?backend=wasm", **options) as visited:
         visited.wait_until_ready()
         yield visited
-
-
-def picture(colour: str) -> FilePayload:
-    """A picture of one colour, to choose."""
-    return file(f"{colour}.png", photo(colour))
-
-
-def photo(colour: str) -> bytes:
-    """A picture of one colour."""
-    return models.encoded(models.picture(colour), "PNG")
 
 
 def label(answer: dict[str, Any]) -> str:

@@ -23,8 +23,8 @@ from playwright.sync_api import Browser, expect
 from browser.static import ISOLATION_HEADERS
 from tests import models
 from tests.e2e import pictures
-from tests.e2e.engine import SAME, Engine, assert_near, open_page, photo, picture
-from tests.e2e.visit import Visit, top_label, visit
+from tests.e2e.engine import SAME, Engine, assert_near, open_page
+from tests.e2e.visit import Visit, photo, picture, top_label, visit
 from training.report.activation import class_weights
 from training.tfjs.files import write_tfjs
 from twinlens import store

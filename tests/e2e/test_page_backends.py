@@ -11,8 +11,8 @@ from playwright.sync_api import Browser, expect
 
 from browser.static import ISOLATION_HEADERS
 from tests import models
-from tests.e2e.engine import Engine, assert_near, label, open_page, photo, picture
-from tests.e2e.visit import Visit, top_label, visit, with_prelude
+from tests.e2e.engine import Engine, assert_near, label, open_page
+from tests.e2e.visit import Visit, photo, picture, top_label, visit, with_prelude
 
 
 def test_a_backend_that_is_not_known_is_not_asked_for(browser: Browser, dist: Path, colours: Path) -> None:
