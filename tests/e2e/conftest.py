@@ -10,8 +10,16 @@ from playwright.sync_api import Browser
 
 from browser.chromium import chromium
 from tests import models
+from tests.e2e import visit
+from tests.e2e.visit import SUB_PATH
+from tests.e2e.visitor import Visitor
+from twinlens.site.write import write_site
 
 DIST = Path(__file__).parents[2] / "web" / "dist"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--as-site", action="store_true", help="publish page and model as `twinlens site` writes them")
 
 
 @pytest.fixture(scope="session")
@@ -38,3 +46,36 @@ def colours(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for name in models.LABELS
     ]
     return models.write(tmp_path_factory.mktemp("models"), labels=labels)
+
+
+@pytest.fixture
+def site(dist: Path, colours: Path, tmp_path: Path) -> Path:
+    """A folder for a static host: the page, with the made model that names colours. It may be changed."""
+    return write_site(dist, colours, tmp_path / "site").path
+
+
+@pytest.fixture
+def visitor(browser: Browser, site: Path) -> Iterator[Visitor]:
+    """Somebody who has not come yet."""
+    visitor = Visitor(browser, site)
+    yield visitor
+    visitor.leave()
+
+
+@pytest.fixture(scope="module")
+def as_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Publish page and model as one folder instead of two."""
+
+    def publish(dist: Path, model: Path) -> dict[str, Path]:
+        return {SUB_PATH: write_site(dist, model, tmp_path_factory.mktemp("www") / "site").path}
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(visit, "publish", publish)
+        yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def published(request: pytest.FixtureRequest) -> None:
+    """As the command line says."""
+    if request.config.getoption("--as-site", default=False):
+        request.getfixturevalue("as_site")

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from playwright.sync_api import Browser, FileChooser, FilePayload, Locator, Page
 
 from browser.static import Headers, StaticServer
+from tests import models
 
 SUB_PATH = "/some/path/"
 
@@ -104,6 +105,16 @@ def with_prelude(dist: Path, folder: Path, script: str) -> Path:
 def file(name: str, data: bytes) -> FilePayload:
     """A file to choose. The declared type is one that says nothing: the page must look at the bytes."""
     return {"name": name, "mimeType": "application/octet-stream", "buffer": data}
+
+
+def photo(colour: str) -> bytes:
+    """An image file of one colour, which the made model knows."""
+    return models.encoded(models.picture(colour), "PNG")
+
+
+def picture(colour: str) -> FilePayload:
+    """The same to choose."""
+    return file(f"{colour}.png", photo(colour))
 
 
 def top_label(result: Locator) -> str | None:

@@ -16,5 +16,15 @@ export const CONTENT_SECURITY_POLICY = [
   "form-action 'none'",
 ].join('; ');
 
-/** Added to the document's once everything is loaded, where there is no server to ask: policies add up. */
-export const SEAL = ["connect-src 'none'", 'img-src blob: data:'].join('; ');
+/** Of app.webmanifest. Browsers fetch them when the visitor installs the page, under the policy of the document. */
+export const ICONS = ['icons/icon-192.png', 'icons/icon-512.png', 'icons/maskable-512.png'];
+
+/**
+ * Added to the document's once everything is loaded, where there is no server to ask: policies add up.
+ *
+ * @param base address of the folder of index.html, ending with a slash.
+ */
+export function sealOf(base: string): string {
+  const icons = ICONS.map((path) => new URL(path, base).href.replace(/[;,]/g, encodeURIComponent));
+  return ["connect-src 'none'", `img-src blob: data: ${icons.join(' ')}`].join('; ');
+}

@@ -30,6 +30,7 @@ interface Session {
   readonly description: Promise<Description>;
   readonly canvas: Promise<CanvasTrust>;
   readonly straight: Promise<StraightReader | null>;
+  /** The engine once it may answer. */
   readonly engine: Promise<Engine>;
   /** The engine once nothing is left to be fetched. */
   readonly complete: Promise<Engine>;
@@ -53,7 +54,8 @@ function open(model: string, backend: BackendName | null): Session {
     await finish(started, backend, () => readyOf(started, found, trust));
     return started;
   });
-  return { description, canvas, straight: StraightReader.create(), engine, complete };
+  // A backend that was asked for is the only one that answers: photos wait for it.
+  return { description, canvas, straight: StraightReader.create(), engine: backend ? complete : engine, complete };
 }
 
 async function canvasTrust(): Promise<CanvasTrust> {

@@ -35,7 +35,7 @@ async function threads(): Promise<BackendModule | null> {
   const binary = await fetchBinary();
   return {
     async start() {
-      const module = await instantiate(binary);
+      const { module, failed } = await instantiate(binary);
       setThreadsCount(count);
       const backend = new BackendWasm(module);
       endSpareWorkers(module);
@@ -45,7 +45,7 @@ async function threads(): Promise<BackendModule | null> {
       return {
         id: 'wasm-threads',
         threads: count,
-        lost: null,
+        lost: failed,
         compile: () => Promise.resolve(),
         stop: () => removeBackend('wasm-threads'),
       };

@@ -36,25 +36,42 @@ export async function fetchBinary(): Promise<WebAssembly.Module> {
   return WebAssembly.compile(await response.arrayBuffer());
 }
 
+/** What one instance of the binary is. */
+export interface Instance {
+  /** What `BackendWasm` is made of. */
+  readonly module: BackendWasmThreadedSimdModule;
+  /** Fulfilled once a thread has failed, pending as long as all of them work. */
+  readonly failed: Promise<void>;
+}
+
 /**
  * Instantiate the binary, and load it into the workers that will be its threads.
  *
- * @returns what `BackendWasm` is made of, with the functions that it expects: those that `init` in TensorFlow.js'
- *   backend_wasm.ts adds.
+ * @returns the instance with the functions that TensorFlow.js expects of it: those that `init` in its backend_wasm.ts adds.
+ * @throws Error if a thread cannot be started.
  */
-export async function instantiate(binary: WebAssembly.Module): Promise<BackendWasmThreadedSimdModule> {
+export async function instantiate(binary: WebAssembly.Module): Promise<Instance> {
   const script = URL.createObjectURL(new Blob(threadScript(), { type: 'text/javascript' }));
-  const found = (await factory({
+  const found = {
     locateFile: () => script,
     mainScriptUrlOrBlob: script, // the threads have it already
     instantiateWasm: (imports: WebAssembly.Imports, receive: Receive) => {
       void WebAssembly.instantiate(binary, imports).then((instance) => receive(instance, binary));
       return {}; // the exports come later, says Emscripten
     },
-  })) as BackendWasmThreadedSimdModule;
+  };
+  // It makes the workers at once, and of what it was given the module.
+  const started = factory(found);
+  const { PThread, cwrap } = found as unknown as Emscripten;
+  const failed = failureOf(PThread.unusedWorkers);
+  const ended = await Promise.race([started, failed.then(() => null)]);
   URL.revokeObjectURL(script);
-  const { cwrap } = found as unknown as Emscripten;
-  found.tfjs = {
+  if (!ended) {
+    for (const worker of PThread.unusedWorkers) worker.terminate();
+    throw new Error('a thread could not be started');
+  }
+  const module = ended as BackendWasmThreadedSimdModule;
+  module.tfjs = {
     init: cwrap('init', null, []),
     initWithThreadsCount: cwrap('init_with_threads_count', null, ['number']),
     getThreadsCount: cwrap('get_threads_count', 'number', []),
@@ -62,7 +79,20 @@ export async function instantiate(binary: WebAssembly.Module): Promise<BackendWa
     disposeData: cwrap('dispose_data', null, ['number']),
     dispose: cwrap('dispose', null, []),
   } as BackendWasmThreadedSimdModule['tfjs'];
-  return found;
+  return { module, failed };
+}
+
+/** Fulfilled once one of some workers has failed. Emscripten would throw that, and end the page's worker with it. */
+function failureOf(workers: readonly Worker[]): Promise<void> {
+  return new Promise((resolve) => {
+    for (const worker of workers) {
+      worker.addEventListener('error', (event) => {
+        event.preventDefault();
+        event.stopImmediatePropagation();
+        resolve();
+      });
+    }
+  });
 }
 
 /** End the workers of the pool that no thread runs on: there are always 8 at the start. */
