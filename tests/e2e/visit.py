@@ -12,9 +12,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 from playwright.sync_api import Browser, FileChooser, FilePayload, Locator, Page
 
 from browser.static import Headers, StaticServer
+from tests import models
 
 SUB_PATH = "/some/path/"
 
@@ -104,6 +106,14 @@ def with_prelude(dist: Path, folder: Path, script: str) -> Path:
 def file(name: str, data: bytes) -> FilePayload:
     """A file to choose. The declared type is one that says nothing: the page must look at the bytes."""
     return {"name": name, "mimeType": "application/octet-stream", "buffer": data}
+
+
+def painted(colour: Sequence[int], seed: int, size: int = 96) -> FilePayload:
+    """A picture of nearly this colour (red, green and blue, 0 to 255), with noise; of each seed another."""
+    rng = np.random.default_rng(seed)
+    tint = np.asarray(colour) + rng.integers(-18, 19, 3)
+    pixels = np.clip(tint + rng.integers(-30, 31, (size, size, 3)), 0, 255).astype(np.uint8)
+    return file(f"{seed}.png", models.encoded(Image.fromarray(pixels), "PNG"))
 
 
 def top_label(result: Locator) -> str | None:
