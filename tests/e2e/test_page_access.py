@@ -36,9 +36,7 @@ def browser() -> Iterator[Browser]:
 def test_axe_finds_nothing_from_the_first_look_to_the_last(
     browser: Browser, dist: Path, language: str, viewport: Any
 ) -> None:
-    with visit(
-        browser, dist, SHIPPED, query=f"?lang={language}", permissions=["camera"], viewport=viewport
-    ) as visited:
+    with visit(browser, dist, SHIPPED, query=f"?lang={language}", permissions=["camera"], viewport=viewport) as visited:
         page = visited.page
         visited.wait_until_ready()
         expect(page.locator(".sample")).to_have_count(6)
