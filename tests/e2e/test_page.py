@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, FilePayload, expect
 
 from tests import models
 from tests.e2e import pictures
-from tests.e2e.visit import Choosers, file, scores, top_label, visit
+from tests.e2e.visit import file, scores, top_label, visit
 
 
 def picture(colour: str, name: str = "") -> FilePayload:
@@ -124,15 +124,6 @@ def test_chinese_by_address_by_browser_and_by_switch(browser: Browser, dist: Pat
         expect(result.get_by_test_id("top-label")).to_have_text("Blue")
 
 
-def test_no_word_is_left_in_the_other_language(browser: Browser, dist: Path, colours: Path) -> None:
-    with visit(browser, dist, colours, query="?lang=zh") as visited:
-        visited.wait_until_ready()
-        words = visited.page.locator("[data-text]").all_text_contents()
-        words += visited.page.locator("[data-text-label]").evaluate_all("all => all.map(one => one.ariaLabel)")
-        assert len(words) > 8
-        assert [word for word in words if not re.search("[\u4e00-\u9fff]", word)] == []
-
-
 def test_dropped_photos(browser: Browser, dist: Path, colours: Path) -> None:
     with visit(browser, dist, colours) as visited:
         visited.wait_until_ready()
@@ -164,35 +155,3 @@ def test_clear_empties_the_page_while_photos_are_on_their_way(browser: Browser, 
         (result,) = visited.give([picture("green")])
         assert top_label(result) == "green"
         expect(visited.page.get_by_test_id("status")).to_have_text("1 photo done")
-
-
-def test_the_keyboard_is_enough(browser: Browser, dist: Path, colours: Path) -> None:
-    with visit(browser, dist, colours) as visited:
-        page = visited.page
-        choosers = Choosers(page)
-        visited.wait_until_ready()
-        reached = []
-        for _ in range(4):
-            page.keyboard.press("Tab")
-            reached.append(page.evaluate("document.activeElement.dataset.language ?? document.activeElement.id"))
-            outlined = page.evaluate(
-                """() => {
-                    const focused = document.activeElement;
-                    const shown = focused.id === 'file' ? focused.nextElementSibling : focused;
-                    return getComputedStyle(shown).outlineStyle;
-                }"""
-            )
-            assert outlined == "solid"
-        assert reached == ["en", "zh", "file", "open-camera"]
-        page.get_by_test_id("file-input").focus()
-        page.keyboard.press("Enter")
-        choosers.only().set_files([picture("red")])
-        expect(page.get_by_test_id("top-label")).to_have_text("Red")
-
-
-@pytest.mark.parametrize("width", [320, 390, 1280])
-@pytest.mark.parametrize("query", ["", "?lang=zh"])
-def test_nothing_is_wider_than_the_screen(browser: Browser, dist: Path, colours: Path, width: int, query: str) -> None:
-    with visit(browser, dist, colours, query=query, viewport={"width": width, "height": 800}) as visited:
-        visited.give([picture("red", "a-very-long-name-without-any-space-in-it" * 4), file("notes.txt", b"text")])
-        assert visited.page.evaluate("document.documentElement.scrollWidth") <= width

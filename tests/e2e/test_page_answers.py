@@ -1,254 +1,169 @@
-"""What the worker answers in a real browser, on every backend: scores, embedding, maps, of graphs of every kind."""
+"""What can be done with answers: filters, orders, files, the clipboard; and nothing of it asks for anything."""
 
 from __future__ import annotations
 
-import hashlib
+import csv
 import io
 import json
-import shutil
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
 
-import numpy as np
-import onnx
-import onnxruntime
 import pytest
-import skimage
-from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, FilePayload, Page, expect
 
-from browser.static import ISOLATION_HEADERS
 from tests import models
-from tests.e2e import pictures
-from tests.e2e.engine import SAME, Engine, assert_near, open_page
-from tests.e2e.visit import Visit, photo, picture, top_label, visit
-from training.report.activation import class_weights
-from training.tfjs.files import write_tfjs
+from tests.e2e.visit import Visit, file, scores, top_label, visit
 from twinlens import store
-from twinlens.decode import Limits
-from twinlens.inference import Network
-from twinlens.preprocess import crop_box, load
 
-ROOT: Final = Path(__file__).parents[2]
-CLOTHING: Final = ROOT / "bentos" / "clothing"
+
+def picture(colour: str, name: str = "") -> FilePayload:
+    return file(name or f"{colour}.png", models.encoded(models.picture(colour), "PNG"))
+
+
+def grey() -> FilePayload:
+    """As near to one colour as to another."""
+    return file("grey.png", models.encoded(Image.new("RGB", (96, 80), (128, 128, 128)), "PNG"))
+
+
+def shown(page: Page) -> list[str | None]:
+    """The names of the photos that are to be seen, in their order."""
+    return page.locator(".card:visible .name").all_text_contents()
 
 
 @pytest.fixture(scope="module")
-def photos() -> list[bytes]:
-    """Photos as PNG files, wide and high."""
-    return [pictures.saved(Image.fromarray(array), "PNG") for array in (skimage.data.coffee(), skimage.data.rocket())]
-
-
-@pytest.fixture(scope="module")
-def plain(browser: Browser, dist: Path) -> Iterator[Visit]:
-    """The shipped model on a host that sends no headers."""
-    with open_page(browser, dist, CLOTHING) as visited:
+def visited(browser: Browser, dist: Path, colours: Path) -> Iterator[Visit]:
+    """A visit with two red photos, a blue one, a doubtful one and a file that is none."""
+    with visit(browser, dist, colours, permissions=["clipboard-read", "clipboard-write"]) as visited:
+        visited.give(
+            [picture("blue"), picture("red"), file("=notes.txt", b"text"), grey(), picture("red", "second, red.png")]
+        )
         yield visited
 
 
-@pytest.fixture(scope="module")
-def isolated(browser: Browser, dist: Path) -> Iterator[Visit]:
-    """The shipped model on a host that isolates the page."""
-    with open_page(browser, dist, CLOTHING, headers=ISOLATION_HEADERS) as visited:
-        yield visited
+@pytest.fixture
+def answered(visited: Visit) -> Iterator[Visit]:
+    """The visit, seen as it is at first; nothing that a test does with its answers asks for anything."""
+    page = visited.page
+    page.locator("#filter").select_option("")
+    page.locator("#order").select_option("given")
+    expect(page.locator(".card:visible")).to_have_count(5)
+    loaded = len(visited.server.requests)
+    page.context.set_offline(True)
+    yield visited
+    page.context.set_offline(False)
+    assert len(visited.server.requests) == loaded
 
 
-@pytest.mark.parametrize(
-    ("host", "backend", "threads"),
-    [("plain", "wasm", {1}), ("isolated", "wasm", {2, 3, 4}), ("plain", "webgl", {None})],
-    ids=["wasm", "threads", "webgl"],
-)
-def test_every_backend_gives_the_same_answer(
-    request: pytest.FixtureRequest, photos: Sequence[bytes], host: str, backend: str, threads: set[int | None]
-) -> None:
-    version = store.open_current(CLOTHING)
-    contract = version.contract
-    assert contract.class_map is not None
-    network, weights = Network(version), class_weights(version, contract.class_map)
-    with Engine(request.getfixturevalue(host), backend) as asked:
-        ready = asked.ready()
-        (used,) = [each for each in ready["backends"] if each["state"] == "in-use"]
-        assert used["name"] == ready["backend"] == backend
-        assert used["threads"] in threads
-        assert ready["maps"] is True
-        assert ready["embeddingSize"] == contract.embedding_size
-        assert ready["notSure"] == contract.not_sure.threshold
-        assert ready["digest"] == hashlib.sha256((version.path / store.CONTRACT).read_bytes()).hexdigest()
-        assert {each["path"]: each["bytes"] for each in ready["files"]} == {
-            each.path: each.bytes for each in contract.files if each.path.startswith("tfjs/")
-        }
-        for data in photos:
-            answer = asked.classify(data)
-            outputs = network.outputs(load(data, contract, Limits())[None])
-            expected = network.scores(load(data, contract, Limits())[None])[0]
-            assert np.abs(np.asarray(answer["scores"]) - expected).max() < SAME
-            assert_near(answer["embedding"], outputs.embedding[0])
-            maps = answer["maps"]
-            expected_maps = np.einsum("yxc,lc->lyx", outputs.features[0].astype(np.float64), weights)
-            assert (maps["height"], maps["width"]) == expected_maps.shape[1:]
-            assert_near(maps["values"], expected_maps)
-            with Image.open(io.BytesIO(data)) as image:
-                size = image.size
-            assert [answer["width"], answer["height"]] == list(size)
-            box = answer["box"]
-            edges = [box["left"], box["top"], box["right"], box["bottom"]]
-            assert edges == pytest.approx(crop_box(*size, contract), abs=1e-9)
-            assert answer["milliseconds"]["decode"] > 0
-            assert answer["milliseconds"]["inference"] > 0
+def test_a_doubtful_answer_is_said_in_words(answered: Visit) -> None:
+    page = answered.page
+    sure, doubtful = page.get_by_test_id("result").nth(1), page.get_by_test_id("result").nth(3)
+    expect(doubtful.locator(".doubt")).to_have_text("Not sure. Closest:")
+    assert scores(doubtful).max() < 0.5
+    expect(sure.locator(".doubt")).to_have_count(0)
+    page.get_by_role("button", name="中文").click()
+    expect(doubtful.locator(".doubt")).to_have_text("不确定，最接近的是：")
+    page.get_by_role("button", name="English").click()
 
 
-def test_without_weights_for_them_there_are_no_maps(browser: Browser, dist: Path, tmp_path: Path) -> None:
-    model = models.write(tmp_path, class_map=None)
-    with open_page(browser, dist, model) as visited, Engine(visited, "wasm") as asked:
-        assert asked.ready()["maps"] is False
-        answer = asked.classify(photo("red"))
-        assert answer["maps"] is None
-        assert len(answer["embedding"]) == 3
+def test_results_are_saved_as_files(answered: Visit, colours: Path) -> None:
+    version = store.open_current(colours)
+    page = answered.page
+    results = page.get_by_test_id("result").all()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save CSV").click()
+    assert download.value.suggested_filename.endswith(".csv")
+    data = Path(download.value.path()).read_bytes()
+    assert data.startswith(b"\xef\xbb\xbf")
+    rows = list(csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline="")))
+    assert [row["name"] for row in rows] == ["blue.png", "red.png", "'=notes.txt", "grey.png", "second, red.png"]
+    for row, result in zip(rows, results, strict=True):
+        assert (row["model"], row["version"]) == (version.contract.model.name, version.contract.model.version)
+        if row["error"]:
+            assert row["error"] == result.get_attribute("data-error") == "not_an_image"
+            continue
+        assert row["input_sha256"] == result.get_attribute("data-input-sha256")
+        assert row["label"] == top_label(result)
+        found = scores(result)
+        assert [float(row[f"score of {label}"]) for label in models.LABELS] == found.tolist()
+        assert float(row["score"]) == found.max()
+        assert row["not_sure"] == ("true" if found.max() < 0.5 else "false")
+
+    page.locator("#filter").select_option("not-sure")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save JSON").click()
+    assert download.value.suggested_filename.endswith(".json")
+    told = json.loads(Path(download.value.path()).read_text("utf-8"))
+    assert told["model"]["name"] == version.contract.model.name
+    assert told["model"]["version"] == version.contract.model.version
+    (photo,) = told["photos"]
+    assert photo["name"] == "grey.png"
+    assert photo["not_sure"] is True
+    assert [photo["scores"][label] for label in models.LABELS] == scores(results[3]).tolist()
 
 
-def test_weights_for_maps_that_the_graph_has_not_are_an_error(browser: Browser, dist: Path, tmp_path: Path) -> None:
-    model = models.write(tmp_path, class_map={"tfjs_weight": "elsewhere", "onnx_initializer": "weight"})
-    with visit(browser, dist, model, quiet=False) as visited:
-        (result,) = visited.give([picture("red")])
-        expect(result).to_have_attribute("data-error", "invalid_model")
+def test_results_are_copied(answered: Visit) -> None:
+    page = answered.page
+    page.locator("#copy").click()
+    expect(page.locator("#copy")).to_have_text("Copied")
+    lines = page.evaluate("() => navigator.clipboard.readText()").splitlines()
+    assert re.fullmatch(r"blue\.png: Blue \d+\.\d%", lines[0])
+    assert lines[2].startswith("=notes.txt: This file is not an image")
+    assert re.fullmatch(r"grey\.png: not sure \(closest: \w+ \d+\.\d%\)", lines[3])
+    page.get_by_role("button", name="Copy the answer for red.png", exact=True).click()
+    page.wait_for_function("async () => /^red\\.png: Red [\\d.]+%$/.test(await navigator.clipboard.readText())")
 
 
-def test_a_graph_with_another_operation_is_run_all_the_same(
-    browser: Browser, dist: Path, colours: Path, tmp_path: Path
-) -> None:
-    """As TensorFlow's own converter writes them; the rest of TensorFlow.js is fetched for it alone."""
-    model = Path(shutil.copytree(colours, tmp_path / "model"))
-    version = model / store.current_version(model)
-    document = json.loads((version / "tfjs" / "model.json").read_text())
-    outputs = document["signature"]["outputs"]
-    kind = {"T": {"type": "DT_FLOAT"}}
-    logits = outputs["logits"]["name"].removesuffix(":0")
-    document["modelTopology"]["node"] += [
-        {"name": "larger", "op": "Maximum", "input": [logits, logits], "attr": kind},
-        {"name": "rounded", "op": "Softplus", "input": ["larger"], "attr": kind},
-    ]
-    outputs["logits"]["name"] = "rounded:0"
-    _replace(version, "tfjs/model.json", json.dumps(document).encode())
-    with visit(browser, dist, model) as visited:
-        results = visited.give([picture(colour) for colour in models.LABELS])
-        assert [top_label(result) for result in results] == list(models.LABELS)
-        assert [request.path for request in visited.server.requests if "/whole-" in request.path] != []
+def test_photos_are_filtered_and_sorted(answered: Visit) -> None:
+    """The last of those that share the visit: it adds a photo."""
+    page = answered.page
+    options = page.locator("#filter option")
+    expect(options).to_have_text(["All (5)", "Red (2)", "Blue (1)", "Not sure (1)", "No answer (1)"])
+    for choice, names in {
+        "Red (2)": ["red.png", "second, red.png"],
+        "Not sure (1)": ["grey.png"],
+        "No answer (1)": ["=notes.txt"],
+        "All (5)": ["blue.png", "red.png", "=notes.txt", "grey.png", "second, red.png"],
+    }.items():
+        page.locator("#filter").select_option(label=choice)
+        assert shown(page) == names
+        expect(page.locator("#announcer")).to_have_text(f"{len(names)} of 5 photos shown")
 
-
-def test_the_page_has_code_for_every_operation_that_it_says(browser: Browser, dist: Path, tmp_path: Path) -> None:
-    model = models.write(tmp_path)
-    version = model / store.current_version(model)
-    graph = _every_operation()
-    tfjs = write_tfjs(graph, {})
-    document = json.loads(tfjs["model.json"])
-    written = {node["op"] for node in document["modelTopology"]["node"]}
-    source = (ROOT / "web" / "src" / "tfjs" / "operations.ts").read_text(encoding="utf-8")
-    known = {line.strip(" ',") for line in source.splitlines() if line.startswith("  '")}
-    # What the direct writer never writes, but TensorFlow's converter always.
-    assert written | {"Identity", "MatMul", "Pad"} == known
-    ((shard, weights),) = [(path, data) for path, data in tfjs.items() if path != "model.json"]
-    contract = json.loads((version / store.CONTRACT).read_text())
-    contract["files"] = [each for each in contract["files"] if not each["path"].startswith("tfjs/weights")]
-    contract["files"].append({"path": f"tfjs/{shard}", "sha256": "", "bytes": 0})
-    contract["class_map"] = None
-    (version / store.CONTRACT).write_text(json.dumps(contract))
-    _replace(version, f"tfjs/{shard}", weights)
-    _replace(version, "tfjs/model.json", tfjs["model.json"])
-    data = photo("magenta")
-    expected = _run(graph, load(data, store.open_current(model).contract, Limits()))
-    with open_page(browser, dist, model) as visited:
-        for backend in ("wasm", "webgl"):
-            with Engine(visited, backend) as asked:
-                assert asked.ready()["backend"] == backend
-                assert_near(asked.classify(data)["embedding"], expected)
-        assert [request.path for request in visited.server.requests if "/whole-" in request.path] == []
-
-
-def _replace(version: Path, path: str, data: bytes) -> None:
-    """Put another file into a version, and its digest into the contract."""
-    (version / path).write_bytes(data)
-    contract = json.loads((version / store.CONTRACT).read_text())
-    (entry,) = (entry for entry in contract["files"] if entry["path"] == path)
-    entry.update(sha256=hashlib.sha256(data).hexdigest(), bytes=len(data))
-    (version / store.CONTRACT).write_text(json.dumps(contract))
-
-
-def _every_operation() -> onnx.ModelProto:
-    """A graph whose embedding every operation of the direct writer leads to, of the made model's shapes."""
-    rng = np.random.default_rng(5)
-    constants: dict[str, NDArray[Any]] = {
-        "scale": np.full(3, 1 / 255, np.float32),
-        "patch": rng.normal(0, 0.1, (4, 3, 16, 16)).astype(np.float32),
-        "depthwise": rng.normal(0, 0.5, (4, 1, 3, 3)).astype(np.float32),
-        "divisor": np.asarray([1.5], np.float32),
-        "subtrahend": np.asarray([0.25], np.float32),
-        "zero": np.asarray(0, np.float32),
-        "six": np.asarray(6, np.float32),
-        "begin": np.asarray([1], np.int64),
-        "end": np.asarray([4], np.int64),
-        "channels": np.asarray([1], np.int64),
-        "flat": np.asarray([-1, 16, 4], np.int64),
-        "norm": rng.normal(1, 0.1, 4).astype(np.float32),
-        "shift": rng.normal(0, 0.1, 4).astype(np.float32),
-        "row": np.asarray([-1, 64], np.int64),
-        "plane": np.asarray([2, 3], np.int64),
-        "linear": rng.normal(0, 0.3, (64, 3)).astype(np.float32),
-        "bias": rng.normal(0, 0.1, 3).astype(np.float32),
-        "weight": rng.normal(0, 0.3, (3, len(models.LABELS))).astype(np.float32),
-    }
-    node = helper.make_node
-    nodes = [
-        node("Cast", ["image"], ["float"], to=TensorProto.FLOAT),
-        node("Mul", ["float", "scale"], ["scaled"]),
-        node("Transpose", ["scaled"], ["planes"], perm=[0, 3, 1, 2]),
-        node("Conv", ["planes", "patch"], ["patches"], strides=[16, 16]),
-        node("Conv", ["patches", "depthwise"], ["spread"], group=4, pads=[1, 1, 1, 1]),
-        node("Sigmoid", ["spread"], ["gate"]),
-        node("Mul", ["patches", "gate"], ["gated"]),
-        node("Tanh", ["gated"], ["bent"]),
-        node("Div", ["bent", "divisor"], ["divided"]),
-        node("Sub", ["divided", "subtrahend"], ["less"]),
-        node("Relu", ["less"], ["positive"]),
-        node("Clip", ["bent", "zero", "six"], ["clipped"]),
-        node("Add", ["positive", "clipped"], ["sum"]),
-        node("MaxPool", ["sum"], ["highest"], kernel_shape=[2, 2], strides=[1, 1], pads=[1, 1, 0, 0]),
-        node("AveragePool", ["highest"], ["mean"], kernel_shape=[3, 3], strides=[1, 1], pads=[1, 1, 1, 1]),
-        node("Slice", ["mean", "begin", "end", "channels"], ["some"]),
-        node("Slice", ["mean", "zero_axis", "begin", "channels"], ["first"]),
-        node("Concat", ["some", "first"], ["turned"], axis=1),
-        node("Gelu", ["turned"], ["soft"]),
-        node("Reshape", ["soft", "flat"], ["tokens"]),
-        node("LayerNormalization", ["tokens", "norm", "shift"], ["normal"], axis=-1),
-        node("Transpose", ["normal"], ["across"], perm=[0, 2, 1]),
-        node("MatMul", ["normal", "across"], ["products"]),
-        node("Softmax", ["products"], ["attention"], axis=-1),
-        node("MatMul", ["attention", "normal"], ["attended"]),
-        node("Reshape", ["attended", "row"], ["flattened"]),
-        node("Gemm", ["flattened", "linear", "bias"], ["embedding"]),
-        node("Gemm", ["embedding", "weight"], ["logits"]),
-        node("Slice", ["patches", "zero_axis", "three", "channels"], ["features"]),
-    ]
-    constants |= {"zero_axis": np.asarray([0], np.int64), "three": np.asarray([3], np.int64)}
-    side = models.SIZE // 16
-    outputs = {
-        "logits": ["N", len(models.LABELS)],
-        "embedding": ["N", 3],
-        "features": ["N", 3, side, side],
-    }
-    graph = helper.make_graph(
-        nodes,
-        "every operation",
-        [helper.make_tensor_value_info("image", TensorProto.UINT8, ["N", models.SIZE, models.SIZE, 3])],
-        [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in outputs.items()],
-        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+    sure = sorted(
+        (float(scores(result).max()), name)
+        for result, name in zip(page.get_by_test_id("result").all(), shown(page), strict=True)
+        if result.get_attribute("data-scores")
     )
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
+    page.locator("#order").select_option("doubtful")
+    assert shown(page)[0] == sure[0][1] == "grey.png"
+    assert shown(page)[-1] == "=notes.txt"
+    page.locator("#order").select_option("label")
+    assert top_label(page.get_by_test_id("result").first) == "blue"
+    # What comes now stands where it belongs once all is done.
+    answered.give([picture("blue", "late.png")])
+    expect(page.locator(".card .name").nth(1)).to_have_text("late.png")
+    page.locator("#order").select_option("given")
+    assert shown(page) == ["blue.png", "red.png", "=notes.txt", "grey.png", "second, red.png", "late.png"]
 
 
-def _run(graph: onnx.ModelProto, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    session = onnxruntime.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
-    (embedding,) = session.run(["embedding"], {"image": pixels[None]})
-    return np.asarray(embedding[0])
+def test_language_and_number_of_labels_are_remembered_and_results_shared_where_the_browser_can(
+    browser: Browser, dist: Path, colours: Path
+) -> None:
+    with visit(browser, dist, colours) as visited:
+        page = visited.page
+        (result,) = visited.give([picture("red")])
+        expect(page.locator("#share")).to_be_hidden()
+        for wanted, count in (("1", 1), ("Infinity", len(models.LABELS)), ("3", 3)):
+            page.locator("#shown").select_option(wanted)
+            expect(result.locator(".bar")).to_have_count(count)
+        page.get_by_role("button", name="中文").click()
+
+        page.add_init_script("navigator.share = async (data) => { window.shared = data; };")
+        page.goto(page.url.split("?")[0])
+        expect(page.get_by_role("heading", level=1)).to_have_text("照片里是什么？")
+        (result,) = visited.give([picture("red")])
+        expect(result.locator(".bar")).to_have_count(3)
+        page.get_by_role("button", name="English").click()
+        page.locator("#share").click()
+        assert re.fullmatch(r"red\.png: Red \d+\.\d%", page.evaluate("() => window.shared.text"))

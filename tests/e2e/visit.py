@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 from playwright.sync_api import Browser, FileChooser, FilePayload, Locator, Page
 
 from browser.static import Headers, StaticServer
@@ -115,6 +116,12 @@ def photo(colour: str) -> bytes:
 def picture(colour: str) -> FilePayload:
     """The same to choose."""
     return file(f"{colour}.png", photo(colour))
+def painted(colour: Sequence[int], seed: int, size: int = 96) -> FilePayload:
+    """A picture of nearly this colour (red, green and blue, 0 to 255), with noise; of each seed another."""
+    rng = np.random.default_rng(seed)
+    tint = np.asarray(colour) + rng.integers(-18, 19, 3)
+    pixels = np.clip(tint + rng.integers(-30, 31, (size, size, 3)), 0, 255).astype(np.uint8)
+    return file(f"{seed}.png", models.encoded(Image.fromarray(pixels), "PNG"))
 
 
 def top_label(result: Locator) -> str | None:

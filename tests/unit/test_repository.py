@@ -72,8 +72,9 @@ def test_the_page_and_the_server_have_one_content_security_policy() -> None:
     assert [*listed, "frame-ancestors 'none'"] == CONTENT_SECURITY_POLICY.split("; ")
 
 
-def test_the_icons_are_what_is_drawn() -> None:
-    command = [sys.executable, str(ROOT / "web" / "scripts" / "icons.py"), "--check"]
+@pytest.mark.parametrize("script", ["scripts/icons.py", "tests/golden/teach.py"])
+def test_what_a_script_of_the_page_has_written_is_what_it_writes(script: str) -> None:
+    command = [sys.executable, str(ROOT / "web" / script), "--check"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 

@@ -185,7 +185,7 @@ function renderToolsSoon(): void {
 function renderTools(): void {
   clearTimeout(toolsTimer);
   toolsTimer = undefined;
-  byId('tools', HTMLElement).hidden = album.done === 0 || !view.ready;
+  byId('tools', HTMLElement).hidden = album.total === 0 || !view.ready;
   tools.render(view, tally(album.photos, view.ready?.notSure ?? null), album.total);
 }
 

@@ -186,7 +186,7 @@ export function mountCompare(section: HTMLElement, { ready, server: address, ...
       photos = [{ id, file, answer: { scores, milliseconds } }, ...photos].slice(0, OFFERED);
       const option = element('option', '', file.name);
       option.value = id;
-      option.id = `compare-`;
+      option.id = `compare-${id}`;
       choice.control.prepend(option);
       choice.control.length = photos.length;
       if (stage.kind === 'choosing') choice.control.value = id;
@@ -196,7 +196,7 @@ export function mountCompare(section: HTMLElement, { ready, server: address, ...
     },
     forget(id) {
       photos = photos.filter((photo) => photo.id !== id);
-      choice.control.namedItem(`compare-`)?.remove();
+      choice.control.namedItem(`compare-${id}`)?.remove();
       enter({ kind: 'choosing' });
     },
   };

@@ -43,7 +43,7 @@ export class Panel {
   private readonly problem = make('p', 'problem');
   private readonly list = make('ul', 'teach-rows');
   private readonly quality = make('p', 'teach-quality');
-  private readonly exporting = make('div', 'teach-actions');
+  private readonly exporting = make('div', 'teach-export');
   private readonly thumbnails = make('input');
   private readonly confirm = new Confirm();
   private readonly names = make('datalist');
@@ -204,12 +204,13 @@ export class Panel {
     this.thumbnails.dataset.testid = 'teach-thumbnails';
     withThumbnails.append(this.thumbnails, this.worded('span', '', 'withThumbnails'));
     this.exporting.append(save, withThumbnails, remove);
-    const importing = make('div', 'teach-actions');
-    importing.append(
+    const actions = make('div', 'teach-actions');
+    actions.append(
       this.action('button', 'importFile', () => input.click()),
       input,
+      this.exporting,
     );
-    files.append(this.worded('p', 'teach-small', 'fileLead'), this.exporting, importing);
+    files.append(this.worded('p', 'teach-small', 'fileLead'), actions);
     return files;
   }
 

@@ -33,7 +33,7 @@ export const en: Texts = {
     language: 'Language',
     settings: 'Settings',
     runsOn: 'What runs the model',
-    runsOnWhy: 'The page has measured this device and takes the fastest. The answers are the same.',
+    runsOnWhy: 'The page measures this device and takes the fastest. The answers are the same.',
     close: 'Close',
     cameraPicture: 'Picture of the camera',
     shoot: 'Take it',

@@ -31,7 +31,7 @@ export const zh: Texts = {
     language: '语言',
     settings: '设置',
     runsOn: '模型的运行方式',
-    runsOnWhy: '页面已在这台设备上测过速度，并选用最快的一种。答案都相同。',
+    runsOnWhy: '页面会在这台设备上测速，并选用最快的一种。答案都相同。',
     close: '关闭',
     cameraPicture: '相机画面',
     shoot: '拍照',
