@@ -116,6 +116,8 @@ def photo(colour: str) -> bytes:
 def picture(colour: str) -> FilePayload:
     """The same to choose."""
     return file(f"{colour}.png", photo(colour))
+
+
 def painted(colour: Sequence[int], seed: int, size: int = 96) -> FilePayload:
     """A picture of nearly this colour (red, green and blue, 0 to 255), with noise; of each seed another."""
     rng = np.random.default_rng(seed)
