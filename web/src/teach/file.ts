@@ -166,7 +166,8 @@ function damaged(where: string): ProblemError {
 
 /** Whatever stands in a file, short enough to be shown. */
 function shown(value: unknown): string {
-  return (typeof value === 'string' ? value : `${JSON.stringify(value)}`).slice(0, 64);
+  const text = typeof value === 'string' ? value : (JSON.stringify(value) as string | undefined); // of undefined
+  return (text ?? 'undefined').slice(0, 64);
 }
 
 function digestOf(content: unknown): Promise<string> {
