@@ -76,9 +76,7 @@ export class Engine {
   static async start(loading: Promise<Publication>, occupation: Occupation): Promise<Engine> {
     const [publication, backend] = await Promise.all([loading, startWasm()]);
     if (!backend) throw new FailureError({ code: 'no_backend' });
-    const { GraphModel: Model } = knowsAll(publication.operations)
-      ? { GraphModel }
-      : await fetchWhole();
+    const { GraphModel: Model } = knowsAll(publication.operations) ? { GraphModel } : await fetchWhole();
     const engine = new Engine(new Network(backend, publication, Model), publication, Model, occupation);
     // The first run compiles. It is not left to the first photo, unless that is here already.
     if (!occupation.busy) await engine.base.warm(engine.probe);
