@@ -56,7 +56,6 @@ def red() -> FilePayload:
 
 def test_the_camera_is_answered_live_and_a_photo_taken(filming: Visit) -> None:
     page = filming.page
-    page.get_by_test_id("camera-button").click()
     live = page.locator("#live")
     expect(live.locator(".bar")).to_have_count(3, timeout=30_000)
     expect(page.locator("#live-status")).to_have_text(re.compile(r"^\d+\.\d pictures a second$"))
@@ -105,7 +104,6 @@ def test_escape_closes_the_camera(filming: Visit) -> None:
 
 def test_a_camera_that_is_taken_away_is_said(filming: Visit) -> None:
     page = filming.page
-    page.get_by_test_id("camera-button").click()
     expect(page.locator("#live .bar")).to_have_count(3)
     page.evaluate("() => document.querySelector('video').srcObject.getTracks()[0].dispatchEvent(new Event('ended'))")
     expect(page.locator("#live-status")).to_contain_text("no camera")

@@ -164,10 +164,10 @@ function damaged(where: string): ProblemError {
   return new ProblemError({ code: 'file_damaged', where });
 }
 
-/** Whatever stands in a file, short enough to be shown. */
+/** Whatever stands in a file, short enough to be shown. What is not there is undefined in JSON too. */
 function shown(value: unknown): string {
-  const text = typeof value === 'string' ? value : (JSON.stringify(value) as string | undefined); // of undefined
-  return (text ?? 'undefined').slice(0, 64);
+  const json = JSON.stringify(value) as string | undefined;
+  return (typeof value === 'string' ? value : (json ?? 'undefined')).slice(0, 64);
 }
 
 function digestOf(content: unknown): Promise<string> {
