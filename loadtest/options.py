@@ -60,7 +60,7 @@ def parse(arguments: Sequence[str] | None = None, results: Path = RESULTS) -> Op
     add("--phone-size", type=_size, default=(4000, 3000), metavar="WxH", help="size of those, for trying (4000x3000)")
     add("--networks", type=names(NETWORKS), default=list(NETWORKS), help=f"some of {','.join(NETWORKS)}")
     add("--devices", type=names(DEVICES), default=list(DEVICES), help=f"some of {','.join(DEVICES)}")
-    add("--seconds", type=number(float, 1), default=240.0, help="longest first visit; beyond, it is modelled")
+    add("--seconds", type=number(float, 1), default=120.0, help="longest first visit; beyond, it is modelled")
     add("--load-seconds", type=number(float, 1), default=20.0, help="how long a stage of locust lasts (%(default)s)")
     add("--load-users", type=number(int, 1), default=16, help="users of locust's last stage (%(default)s)")
     add("--core-hour", type=number(float, 0), default=0.04, help="price of one core for an hour (%(default)s)")

@@ -116,7 +116,11 @@ export default defineConfig({
     chunkSizeWarningLimit: 600,
     rolldownOptions: { output },
   },
-  worker: { format: 'es', plugins: () => [trimmedTfjs(), schemasAnywhere(), noForeignAddresses()], rolldownOptions: { output } },
+  worker: {
+    format: 'es',
+    plugins: () => [trimmedTfjs(), schemasAnywhere(), noForeignAddresses()],
+    rolldownOptions: { output },
+  },
   // The largest golden photo takes seconds where other work shares the machine.
   test: { include: ['tests/**/*.test.ts'], testTimeout: 60_000 },
 });
