@@ -17,14 +17,14 @@ export class Offline {
    * that says that it is loaded before this would still have a request to come.
    */
   readonly started: Promise<void>;
+  /** The same without giving up: a slow device may keep what it has loaded, if only later. */
+  private readonly running: Promise<void>;
   private readonly build = readBuild();
   private worker: ServiceWorker | null = null;
 
   constructor() {
-    this.started = Promise.race([
-      this.start().catch(() => undefined), // the browser or the visitor does not allow it
-      after(PATIENCE_MS),
-    ]);
+    this.running = this.start().catch(() => undefined); // the browser or the visitor does not allow it
+    this.started = Promise.race([this.running, after(PATIENCE_MS)]);
   }
 
   /**
@@ -38,7 +38,7 @@ export class Offline {
   ): Promise<Standing> {
     if (!isSecureContext) return { kept: false, reason: 'insecure' };
     if (!('serviceWorker' in navigator) || !this.build) return { kept: false, reason: 'unsupported' };
-    await this.started;
+    await Promise.race([this.running, after(KEEPING_MS)]);
     if (!this.worker) return { kept: false, reason: 'blocked' };
     const [{ name: address }] = performance.getEntriesByType('navigation');
     const { build } = this;
