@@ -6,7 +6,7 @@ import type { Contract } from './contract.gen.ts';
 import { upright, uprightTransform } from './exif.ts';
 import { FailureError } from './failure.ts';
 import { readHeader } from './header.ts';
-import { AS_STORED, canvasSource, opaque, type StraightReader } from './pixels.ts';
+import { AS_STORED, canvasSource, opaque, StraightReader } from './pixels.ts';
 import type { PixelSource } from './resample.ts';
 import { type Format, sniff, SNIFFED_BYTES } from './sniff.ts';
 
@@ -26,11 +26,12 @@ export interface Photo {
 /**
  * Decode an image file.
  *
- * @param straight reads partly transparent pixels exactly; without one they are within 1.
+ * Partly transparent pixels are exact where WebGL is, else within 1.
+ *
  * @throws FailureError `not_an_image`, `unsupported_format`, `server_only_format`, `too_many_pixels`, `broken_image`,
  *   `unreadable_file`.
  */
-export async function decode(file: Blob, contract: Contract, straight: StraightReader | null): Promise<Photo> {
+export async function decode(file: Blob, contract: Contract): Promise<Photo> {
   const format = sniff(await bytesOf(file.slice(0, SNIFFED_BYTES)), file.size);
   if (!contract.formats.browser.includes(format)) {
     const onServer = contract.formats.server.includes(format);
@@ -49,7 +50,7 @@ export async function decode(file: Blob, contract: Contract, straight: StraightR
   } catch {
     throw new FailureError({ code: 'broken_image', format });
   }
-  const exact = header.alpha ? straight?.source(bitmap) : null;
+  const exact = header.alpha ? (await StraightReader.get())?.source(bitmap) : null;
   const stored = exact ?? canvasSource(bitmap);
   const pixels = upright(format === 'jpeg' ? stored : opaque(stored, contract.decode.alpha_background), orientation);
   return {

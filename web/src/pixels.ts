@@ -37,6 +37,7 @@ export function canvasSource(bitmap: ImageBitmap): PixelSource {
 
 /** Reads straight (not premultiplied) pixels through a WebGL 2 texture. */
 export class StraightReader {
+  private static made: Promise<StraightReader | null> | undefined;
   private readonly gl: WebGL2RenderingContext;
   private readonly largest: number;
 
@@ -45,8 +46,16 @@ export class StraightReader {
     this.largest = gl.getParameter(gl.MAX_TEXTURE_SIZE) as number;
   }
 
-  /** A reader that has been seen to be exact, or null where there is none. */
-  static async create(): Promise<StraightReader | null> {
+  /**
+   * A reader that has been seen to be exact, or null where there is none; the same one for every image. It is made for
+   * the first image that needs it: where WebGL is drawn in software its start takes seconds.
+   */
+  static get(): Promise<StraightReader | null> {
+    StraightReader.made ??= StraightReader.create();
+    return StraightReader.made;
+  }
+
+  private static async create(): Promise<StraightReader | null> {
     const gl = new OffscreenCanvas(1, 1).getContext('webgl2');
     if (!gl) return null;
     const reader = new StraightReader(gl);

@@ -8,7 +8,7 @@ import { sha256 } from './digest.ts';
 import { Engine } from './engine.ts';
 import { FailureError, failureOf } from './failure.ts';
 import { Occupation } from './occupation.ts';
-import { canvasDeviation, StraightReader } from './pixels.ts';
+import { canvasDeviation } from './pixels.ts';
 import { observeRequests } from './privacy/requests.ts';
 import type { Answer, BackendName, CanvasTrust, FromWorker, Ready, ToWorker } from './protocol.ts';
 import { type Description, fetchDescription, fetchGraph } from './publication.ts';
@@ -29,7 +29,6 @@ const scope = self as unknown as {
 interface Session {
   readonly description: Promise<Description>;
   readonly canvas: Promise<CanvasTrust>;
-  readonly straight: Promise<StraightReader | null>;
   /** The engine once it may answer. */
   readonly engine: Promise<Engine>;
   /** The engine once nothing is left to be fetched. */
@@ -55,7 +54,7 @@ function open(model: string, backend: BackendName | null): Session {
     return started;
   });
   // A backend that was asked for is the only one that answers: photos wait for it.
-  return { description, canvas, straight: StraightReader.create(), engine: backend ? complete : engine, complete };
+  return { description, canvas, engine: backend ? complete : engine, complete };
 }
 
 async function canvasTrust(): Promise<CanvasTrust> {
@@ -120,16 +119,12 @@ async function use(backend: BackendName): Promise<void> {
 }
 
 /** The answer for a photo; null if it was cancelled. */
-async function classify(
-  id: number,
-  file: Blob,
-  { description, canvas, straight, engine }: Session,
-): Promise<Answer | null> {
+async function classify(id: number, file: Blob, { description, canvas, engine }: Session): Promise<Answer | null> {
   if ((await canvas) === 'perturbed') throw new FailureError({ code: 'perturbed_pixels' });
   const { contract } = await description;
   if (!wanted.has(id)) return null;
   const begin = performance.now();
-  const photo = await decode(file, contract, await straight);
+  const photo = await decode(file, contract);
   try {
     const { width, height } = photo.pixels;
     const box = cropBox(width, height, contract);

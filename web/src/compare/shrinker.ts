@@ -6,7 +6,6 @@
 import type { Contract } from '../contract.gen.ts';
 import { cropBox } from '../crop.ts';
 import { decode } from '../decode.ts';
-import { StraightReader } from '../pixels.ts';
 import { resample } from '../resample.ts';
 import type { FromShrinker, ToShrinker } from './protocol.ts';
 
@@ -14,7 +13,6 @@ const scope = self as unknown as {
   postMessage(message: FromShrinker): void;
   onmessage: ((event: MessageEvent<ToShrinker>) => void) | null;
 };
-const straight = StraightReader.create();
 let contract: Promise<Contract> | undefined;
 
 async function fetchContract(address: string): Promise<Contract> {
@@ -26,7 +24,7 @@ async function fetchContract(address: string): Promise<Contract> {
 /** The photo made small, or the photo itself where that is the smaller file. */
 async function shrink(file: Blob, rules: Contract): Promise<Blob> {
   const edge = Math.max(rules.resize.shorter_edge, rules.crop.width, rules.crop.height);
-  const photo = await decode(file, rules, await straight);
+  const photo = await decode(file, rules);
   try {
     const { width, height } = photo.pixels;
     const box = cropBox(width, height, { resize: rules.resize, crop: { ...rules.crop, width: edge, height: edge } });
