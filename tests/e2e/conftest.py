@@ -18,10 +18,6 @@ from twinlens.site.write import write_site
 DIST = Path(__file__).parents[2] / "web" / "dist"
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--as-site", action="store_true", help="publish page and model as `twinlens site` writes them")
-
-
 @pytest.fixture(scope="session")
 def dist() -> Path:
     """The folder of the built page."""
@@ -62,9 +58,12 @@ def visitor(browser: Browser, site: Path) -> Iterator[Visitor]:
     visitor.leave()
 
 
-@pytest.fixture(scope="module")
-def as_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Publish page and model as one folder instead of two."""
+@pytest.fixture(scope="module", autouse=True)
+def published(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Page and model are one folder, as ``twinlens site`` writes it, but in modules that need them apart."""
+    if request.node.get_closest_marker("apart"):
+        yield
+        return
 
     def publish(dist: Path, model: Path) -> dict[str, Path]:
         return {SUB_PATH: write_site(dist, model, tmp_path_factory.mktemp("www") / "site").path}
@@ -72,10 +71,3 @@ def as_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(visit, "publish", publish)
         yield
-
-
-@pytest.fixture(scope="module", autouse=True)
-def published(request: pytest.FixtureRequest) -> None:
-    """As the command line says."""
-    if request.config.getoption("--as-site", default=False):
-        request.getfixturevalue("as_site")

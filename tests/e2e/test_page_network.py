@@ -17,6 +17,9 @@ from tests import models
 from tests.e2e.visit import SUB_PATH, file, top_label, visit, with_prelude
 from twinlens import store
 
+# Models that are not whole, of which no site is written.
+pytestmark = pytest.mark.apart
+
 
 def red() -> FilePayload:
     return file("red.png", models.encoded(models.picture("red"), "PNG"))

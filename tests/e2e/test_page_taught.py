@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Browser, expect
 
 from tests import models
 from tests.e2e.teaching import delete_all, kept, load, open_panel, panel, saved, teach_two
 from tests.e2e.visit import visit
+
+# A new version of the model is published while the page is open.
+pytestmark = pytest.mark.apart
 
 
 def test_the_file_holds_pictures_only_if_they_are_asked_for_and_tabs_share_what_is_taught(

@@ -1,4 +1,4 @@
-"""The folder that ``twinlens site`` writes, on hosts of every kind: all that the built page does, it does there."""
+"""The folder that ``twinlens site`` writes, on other hosts than the one on which the page's tests visit it."""
 
 from __future__ import annotations
 
@@ -8,33 +8,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import httpx
-import pytest
 from playwright.sync_api import Browser
 
 from benchmarks.server import free_port
 from browser.static import StaticServer
 from tests import models
-from tests.e2e import test_page, test_page_network, visit
+from tests.e2e import visit
 from tests.e2e.visit import file, top_label
 from tests.hosts import matching, of_headers
 from twinlens.site.write import write_site
-
-# What might differ where page and model are one folder that was copied there; the last test has all the rest.
-_OF_PAGE = ("test_photos_that_come_before_the_model_wait_for_it", "test_chinese_by_address_by_browser_and_by_switch")
-# Those of the others publish a model that is not whole, of which no site is written.
-_OF_NETWORK = (
-    "test_everything_comes_from_the_page_s_own_folder",
-    "test_nothing_is_asked_for_after_loading_and_no_network_is_needed",
-    "test_the_policy_lets_nothing_out",
-)
-globals().update({name: getattr(test_page, name) for name in _OF_PAGE})
-globals().update({name: getattr(test_page_network, name) for name in _OF_NETWORK})
-
-pytestmark = pytest.mark.usefixtures("as_site")
-
-# These bring their own site, or a model that is not whole, or a server.
-_OTHERWISE = {"network", "offline", "private", "compare"}
-
 
 def answers(url: str, browser: Browser) -> list[str]:
     """Open a site, let it answer every colour, and give what the browser complained about."""
@@ -93,14 +75,3 @@ def test_with_its_header_files_it_is_isolated_from_the_first_visit(
         page.goto(f"{server.url}/")
         assert page.evaluate("crossOriginIsolated")
         page.context.close()
-
-
-@pytest.mark.heavy
-@pytest.mark.timeout(3600)
-def test_all_that_the_page_does_it_does_there() -> None:
-    folder = Path(__file__).parent
-    files = [path for path in sorted(folder.glob("test_page*.py")) if path.stem.rpartition("_")[2] not in _OTHERWISE]
-    assert folder / "test_page.py" in files
-    command = [sys.executable, "-m", "pytest", "-q", "-m", "not heavy", "--as-site", *map(str, files)]
-    done = subprocess.run(command, cwd=folder.parents[1], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout[-10_000:] + done.stderr
