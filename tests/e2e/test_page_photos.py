@@ -94,7 +94,8 @@ def test_the_drawings_are_what_they_are_said_to_be(browser: Browser, dist: Path)
         for index, name in enumerate(names):
             samples.nth(index).click()
             result = page.get_by_test_id("result")
-            expect(result.get_by_test_id("top-label")).to_have_text(name.removeprefix("Drawing: "))
+            label = name.removeprefix("Drawing: ")
+            expect(result.get_by_test_id("top-label")).to_have_text(label, timeout=30_000)
             expect(result.locator(".doubt")).to_have_count(0)
             page.get_by_role("button", name="Clear").click()
         assert visited.asked[seen:] == []

@@ -65,6 +65,7 @@ async function drawn(picture: HTMLImageElement, name: string): Promise<File> {
   const canvas = new OffscreenCanvas(EDGE, EDGE);
   await picture.decode();
   canvas.getContext('2d')?.drawImage(picture, 0, 0, EDGE, EDGE);
-  const file = await canvas.convertToBlob({ type: 'image/png' });
-  return new File([file], `${name}.png`, { type: 'image/png' });
+  // The drawings fill their square: a format without transparency, which is read without WebGL, will do.
+  const file = await canvas.convertToBlob({ type: 'image/jpeg', quality: 0.95 });
+  return new File([file], `${name}.jpg`, { type: 'image/jpeg' });
 }
