@@ -75,7 +75,9 @@ def take(browser: Browser, url: str, shot: Shot) -> bytes:
     try:
         page = context.new_page()
         page.goto(url)
-        page.locator("body[data-state=ready]").wait_for()
+        page.locator("body[data-state=ready], body[data-state=failed]").wait_for()
+        if page.locator("body").get_attribute("data-state") == "failed":
+            raise TwinlensError("model_not_found", f"The page says: {page.locator('#notice').inner_text()}")
         for index in range(shot.drawings):
             # The row of drawings goes once there are results; its buttons are still in the page.
             page.locator(".sample").nth(index).evaluate("button => button.click()")

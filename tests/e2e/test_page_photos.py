@@ -57,15 +57,15 @@ def test_folders_are_dropped_and_chosen_and_pictures_pasted(
         assert titles == ["holiday/b9.png", "holiday/b10.png", "holiday/deep/deeper/c.png", "loose.txt"]
         assert [top_label(result) for result in results.all()[:3]] == ["green", "red", "blue"]
         expect(results.nth(3)).to_have_attribute("data-error", "not_an_image")
-        expect(page.locator("#note")).to_have_text("2 files that are not pictures were left out.")
+        expect(page.locator("#note")).to_have_text("2 files were left out: no pictures, or not readable.")
         page.get_by_role("button", name="Clear").click()
 
         page.locator("#folder").set_input_files(tmp_path / "empty")
-        expect(page.locator("#note")).to_have_text("There are no pictures in this folder.")
+        expect(page.locator("#note")).to_have_text("There are no pictures in this folder that can be read.")
         page.locator("#folder").set_input_files(folder)
         expect(results).to_have_count(3)
         assert page.locator(".card .name").all_text_contents() == ["b9.png", "b10.png", "c.png"]
-        expect(page.locator("#note")).to_have_text("2 files that are not pictures were left out.")
+        expect(page.locator("#note")).to_have_text("2 files were left out: no pictures, or not readable.")
         page.get_by_role("button", name="Clear").click()
 
         page.evaluate(

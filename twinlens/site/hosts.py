@@ -27,6 +27,9 @@ _COMPRESSED: Final = (
 )
 
 
+_NOT_FOUND: Final = '<!doctype html><html lang="en"><meta charset="utf-8"><title>Not found</title><p>Not found.</html>\n'
+
+
 def host_files(version: str) -> dict[str, str]:
     """The files for hosts, by name.
 
@@ -39,6 +42,8 @@ def host_files(version: str) -> dict[str, str]:
         ".htaccess": _htaccess(),
         "nginx.conf": _nginx(),
         ".nojekyll": "",
+        # Without it Cloudflare Pages answers every address with index.html, and status 200.
+        "404.html": _NOT_FOUND,
     }
 
 
@@ -103,7 +108,8 @@ def _htaccess() -> str:
 def _nginx() -> str:
     """nginx: not read by itself."""
     always = "\n".join(f'        add_header {name} "{value}" always;' for name, value in _ALWAYS.items())
-    types = " ".join(kind for kind in _COMPRESSED if kind != "text/html")  # which nginx compresses unasked
+    # text/html nginx compresses unasked; its own table calls scripts application/javascript.
+    types = " ".join(["application/javascript", *(kind for kind in _COMPRESSED if kind != "text/html")])
     return f"""# nginx: a part of the http block. Change the two paths in it, and include it.
 map $uri $twinlens_cache {{
     default "{REVALIDATE}";

@@ -30,6 +30,7 @@ export function bars(
     const label = choice ? chooser(index, labels[index], language, choice) : element('span');
     label.classList.add('label');
     label.textContent = labelText(labels[index], language);
+    if (!(language in labels[index].display)) label.lang = 'en';
     const score = element('span', 'score', percentText(scores[index], language));
     const track = element('span', 'track');
     const fill = element('span', 'fill');

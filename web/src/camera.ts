@@ -44,7 +44,8 @@ export class Camera {
   private readonly status = byId('live-status', HTMLElement);
   private readonly live = byId('live', HTMLElement);
   private readonly announcer = byId('live-announcer', HTMLElement);
-  private readonly canvas = new OffscreenCanvas(1, 1);
+  /** Made with the first picture: a browser that has none must come as far as saying so. */
+  private canvas: OffscreenCanvas | null = null;
   private readonly rate = new Rate();
   private readonly steady = new Steady(HALF_LIFE_MS);
   private readonly options: Options;
@@ -101,12 +102,13 @@ export class Camera {
     this.renderPause();
     this.status.textContent = TEXTS[this.language].starting;
     this.dialog.showModal();
+    const going = () => this.dialog.open && !this.paused; // the visitor may be faster than the camera
     try {
       await this.video.play();
     } catch (error) {
-      if (this.dialog.open) throw error; // else the visitor was faster than the camera
+      if (going()) throw error;
     }
-    if (this.dialog.open) this.watch();
+    if (going()) this.watch();
   }
 
   private get snapshot(): HTMLInputElement {
@@ -134,7 +136,9 @@ export class Camera {
     } catch (error) {
       if (signal.aborted) return;
       this.status.textContent = '';
-      this.live.replaceChildren(element('p', 'problem', failureText(failureOf(error), this.language)));
+      const words = failureText(failureOf(error), this.language);
+      this.live.replaceChildren(element('p', 'problem', words));
+      this.announcer.textContent = words;
     }
   }
 
@@ -170,7 +174,8 @@ export class Camera {
       this.status.textContent = TEXTS[language].rate(numberText(perSecond, language));
       this.rateShownAt = now;
     }
-    const said = labelText(ready.labels[best], language);
+    const label = labelText(ready.labels[best], language);
+    const said = unsure ? TEXTS[language].perhaps(label) : label;
     if (said !== this.announcer.textContent && now - this.announcedAt > ANNOUNCE_EVERY_MS) {
       this.announcer.textContent = said;
       this.announcedAt = now;
@@ -197,7 +202,8 @@ export class Camera {
 
   /** A picture of the video as it is, its shorter edge at most so many pixels long. */
   private async grab(edge: number): Promise<Blob> {
-    const { canvas, video } = this;
+    const canvas = (this.canvas ??= new OffscreenCanvas(1, 1));
+    const { video } = this;
     const scale = Math.min(edge / Math.min(video.videoWidth, video.videoHeight), 1);
     canvas.width = Math.round(video.videoWidth * scale);
     canvas.height = Math.round(video.videoHeight * scale);
@@ -220,7 +226,7 @@ export class Camera {
   private lost(): void {
     if (!this.dialog.open) return;
     this.watching?.abort();
-    this.status.textContent = TEXTS[this.language].cameraMissing;
+    this.status.textContent = this.announcer.textContent = TEXTS[this.language].cameraMissing;
   }
 
   private stop(): void {

@@ -26,7 +26,7 @@ export interface View {
 }
 
 /** What a card's button does; null where the browser has no way to do it. */
-export type Copy = ((photo: Photo) => Promise<void>) | null;
+export type Copy = ((photo: Photo) => Promise<unknown>) | null;
 
 /** Photos that are much wider or higher than these are shown with a margin, so that cards stay alike. */
 const FRAME_ASPECT = { least: 3 / 4, most: 4 / 3 };

@@ -144,7 +144,10 @@ export class Engine {
   private async chooseNow(signal: AbortSignal): Promise<void> {
     const choice = await recall(this.key);
     if (choice) {
-      for (const [id, finding] of choice.findings) this.findings.set(id, finding);
+      for (const [id, finding] of choice.findings) {
+        // What failed or was late once may do better on another day; the visitor can ask for it.
+        if (finding.reason !== 'failed' && finding.reason !== 'too-slow') this.findings.set(id, finding);
+      }
       await this.occupation.pause(signal);
       if (!(await this.turnTo(choice.id, false))) return;
     }

@@ -105,7 +105,6 @@ export class Gallery {
     this.thumbnails.clear();
     this.list.replaceChildren();
     this.filter = null;
-    this.order = 'given';
   }
 
   private passes(photo: Photo): boolean {

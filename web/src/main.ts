@@ -25,7 +25,7 @@ import { offerSamples } from './samples.ts';
 import { canCopy, copyText, saveFile, shareText } from './save.ts';
 import { Settings } from './settings.ts';
 import { chooseLanguage, failureText, type Language, megabytesText, type Texts, TEXTS } from './text.ts';
-import { Tools } from './tools.ts';
+import { ALL_AT_MOST, Tools } from './tools.ts';
 import type { Found } from './walk.ts';
 import workerUrl from './worker.ts?worker&url';
 
@@ -65,6 +65,8 @@ let panels: readonly Panel[] = [];
 /** What the note below the status says, in any language. */
 let noted: (texts: Texts) => string = () => '';
 let announced = '';
+/** Whether a folder is being looked through. */
+let gathering = false;
 
 const requests = new Requests();
 requests.watch();
@@ -108,7 +110,9 @@ function tellPanels(photo: Photo, answer: Answer): void {
 function add(found: readonly Found[]): void {
   if (found.length === 0) return;
   const photos = album.add(found);
+  const leaving = byId('samples', HTMLElement).contains(document.activeElement);
   document.body.classList.add('has-results');
+  if (leaving) byId('file', HTMLInputElement).focus(); // the drawings are out of sight now
   write(() => '');
   if (complete) show({ state: 'busy' });
   else render();
@@ -118,6 +122,8 @@ function add(found: readonly Found[]): void {
 
 function stopAll(): void {
   intake.stop();
+  gathering = false;
+  write(() => '');
   queue.clear();
   for (const photo of album.stop()) gallery.update(photo);
 }
@@ -134,9 +140,11 @@ function render(): void {
   const texts = TEXTS[view.language];
   const { state } = current;
   document.body.dataset.state = state;
-  const leaving = state !== 'busy' && document.activeElement === stop;
-  stop.hidden = state !== 'busy';
-  goOn.hidden = state === 'busy' || album.stopped === 0;
+  // While the rest of the page loads photos are answered too, and can be stopped.
+  const stoppable = state === 'busy' || gathering || (state === 'loading' && album.pending > 0);
+  const leaving = !stoppable && document.activeElement === stop;
+  stop.hidden = !stoppable;
+  goOn.hidden = stoppable || album.stopped === 0;
   goOn.textContent = texts.goOn;
   clear.hidden = album.total === 0;
   if (leaving) (goOn.hidden ? clear : goOn).focus(); // the button that had the focus is gone
@@ -229,6 +237,7 @@ function speak(language: Language): void {
   }
   document.title = `Twinlens · ${words.title}`;
   look({ language });
+  gallery.arrange(); // names sort differently
   write(noted);
   camera.speak(language);
   samples.speak(language);
@@ -236,10 +245,17 @@ function speak(language: Language): void {
   for (const panel of panels) panel.speak(language);
 }
 
-async function copy(photos: readonly Photo[]): Promise<void> {
-  if (!view.ready) return;
-  await copyText(toText(photos, view.ready, view.language));
+/** Copy the answers, and say whether it was done: a frame without permission, say, may not. */
+async function copy(photos: readonly Photo[]): Promise<boolean> {
+  if (!view.ready) return false;
+  try {
+    await copyText(toText(photos, view.ready, view.language));
+  } catch {
+    say((texts) => texts.notCopied);
+    return false;
+  }
   announcer.textContent = TEXTS[view.language].copied;
+  return true;
 }
 
 function save(kind: 'csv' | 'json'): void {
@@ -261,20 +277,30 @@ const tools = new Tools({
   },
   onMap: (map) => look({ map }),
   async onCopy() {
-    await copy(gallery.shown());
-    await tools.showCopied(view.language);
+    if (await copy(gallery.shown())) await tools.showCopied(view.language);
   },
   async onShare() {
-    if (view.ready) await shareText(document.title, toText(gallery.shown(), view.ready, view.language));
+    if (!view.ready) return;
+    try {
+      await shareText(document.title, toText(gallery.shown(), view.ready, view.language));
+    } catch {
+      say((texts) => texts.notShared);
+    }
   },
   onSave: save,
 });
 
 const intake = listen({
   onPhotos: add,
-  onGathering: (count) => write((texts) => texts.gathering(count)), // not read out: it changes with every file
+  onGathering(count) {
+    gathering = true;
+    stop.hidden = false;
+    write((texts) => texts.gathering(count)); // not read out: it changes with every file
+  },
   onFolder({ found, leftOut }) {
+    gathering = false;
     add(found);
+    render();
     say((texts) => (found.length === 0 ? texts.emptyFolder : leftOut > 0 ? texts.leftOut(leftOut) : ''));
   },
   pastedName: () => `${TEXTS[view.language].pasted} ${new Date().toLocaleTimeString([], { hour12: false })}.png`,
@@ -308,14 +334,16 @@ function showBackends(backend: BackendName, backends: readonly BackendStanding[]
 
 stop.addEventListener('click', () => {
   stopAll();
-  show({ state: 'ready' });
+  if (current.state === 'busy') show({ state: 'ready' });
+  else render();
 });
 
 goOn.addEventListener('click', () => {
   const rest = album.goOn();
   for (const photo of rest) gallery.update(photo);
-  show({ state: 'busy' });
+  if (complete) show({ state: 'busy' });
   queue.add(rest);
+  render();
   stop.focus(); // the button that was clicked is gone
 });
 
@@ -351,11 +379,11 @@ try {
   showBackends(ready.backend, ready.backends);
   bridge.onBackends = showBackends;
   samples.render(ready.labels);
-  look({ ready });
+  look({ ready, shown: ready.labels.length > ALL_AT_MOST && view.shown === Infinity ? SHOWN : view.shown });
   const last = await bridge.ready;
+  showBackends(last.backend, last.backends);
   await offline.started;
   complete = true;
-  showBackends(last.backend, last.backends);
   const server = findServer();
   const context = { bridge, offline, requests, server, ready: last, language: view.language };
   panels = mountPanels(byId('panels', HTMLElement), context);

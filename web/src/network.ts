@@ -38,6 +38,8 @@ export class Network {
   private readonly graph: GraphModel<io.IOHandlerSync>;
   /** What ends each run that has not answered yet. */
   private readonly running = new Map<Promise<Outputs>, (error: Error) => void>();
+  /** Set once the device has taken the backend away, which then may answer anything; null as long as it works. */
+  private gone: BackendLostError | null = null;
 
   /**
    * Load the graph and its weights. All of it happens at once, so that no other network can make its own backend the
@@ -57,7 +59,8 @@ export class Network {
       throw new FailureError({ code: 'invalid_model', path: graphs.tfjs.path });
     }
     void backend.lost?.then(() => {
-      for (const end of this.running.values()) end(new BackendLostError(`${backend.id} was lost`));
+      this.gone = new BackendLostError(`${backend.id} was lost`);
+      for (const end of this.running.values()) end(this.gone);
     });
   }
 
@@ -68,6 +71,7 @@ export class Network {
    * @throws BackendLostError if the backend is lost before it has answered; whatever TensorFlow.js throws.
    */
   run(pixels: Uint8Array): Promise<Outputs> {
+    if (this.gone) return Promise.reject(this.gone);
     let end!: (error: Error) => void;
     const run = new Promise<Outputs>((resolve, reject) => {
       end = reject;

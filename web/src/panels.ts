@@ -2,7 +2,6 @@
  * What stands below the photos: parts of the page that work on their own. Each is one entry in `PANELS`, mounts itself
  * into a section, and brings its own words and style.
  */
-import './panels.css';
 import type { Bridge } from './bridge.ts';
 import { mountCompare } from './compare/panel.ts';
 import { element } from './dom.ts';

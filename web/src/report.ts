@@ -38,7 +38,8 @@ export function toCsv(photos: readonly Photo[], { model, labels, digest, notSure
 function cell(value: string | number | boolean): string {
   if (typeof value !== 'string') return String(value);
   const text = FORMULA.test(value) ? `'${value}` : value;
-  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  // Semicolons and tabs separate cells where a spreadsheet is set to them: unquoted, a name could begin a new cell.
+  return /[",;\t\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
 /** JSON: the model, and one object per photo. */

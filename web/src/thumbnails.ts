@@ -74,7 +74,7 @@ export class Thumbnails {
       thumbnail.file ??= await new Promise((resolve) => thumbnail.canvas.toBlob(resolve, KEPT_AS, 0.85));
       // It may have come near while it was written; where writing failed it has to stay.
       if (thumbnail.near || !thumbnail.file) thumbnail.drawn = true;
-      else thumbnail.canvas.width = thumbnail.canvas.height = 1;
+      else if (!thumbnail.drawn) thumbnail.canvas.width = thumbnail.canvas.height = 1; // not drawn again meanwhile
     }
   }
 }

@@ -11,7 +11,7 @@ import { labelText, TEXTS } from './text.ts';
 
 /** How many labels can be shown; all of them only where that is a list people can read. */
 const COUNTS = [1, 3, 5, 10, 20];
-const ALL_AT_MOST = 60;
+export const ALL_AT_MOST = 60;
 /** How long "Copied" stands. */
 const COPIED_MS = 2000;
 
@@ -73,7 +73,8 @@ export class Tools {
   async showCopied(language: View['language']): Promise<void> {
     this.copy.textContent = TEXTS[language].copied;
     await new Promise((resolve) => setTimeout(resolve, COPIED_MS));
-    this.copy.textContent = TEXTS[language].copy;
+    // Another language may have been chosen meanwhile.
+    if (this.copy.textContent === TEXTS[language].copied) this.copy.textContent = TEXTS[language].copy;
   }
 
   private renderFilter(

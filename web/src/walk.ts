@@ -64,6 +64,7 @@ export async function gather(
     const file = await new Promise<File>((resolve, reject) => {
       (entry as FileEntry).file(resolve, reject);
     }).catch(() => null);
+    if (signal.aborted as boolean) return; // meanwhile
     if (file && (!inFolder || isPicture(file))) {
       found.push({ file, name: inFolder ? entry.fullPath.replace(/^\//, '') : file.name });
       onFound(found.length);

@@ -12,6 +12,9 @@ import webgpuUrl from './webgpu.ts?worker&url';
 
 type Threads = typeof import('./threads.ts');
 
+/** Milliseconds that a driver may take to say whether it is there: the page is not ready before. */
+const PATIENCE = 3000;
+
 /** Files that are built by themselves are imported by their address. */
 async function bring(url: string): Promise<unknown> {
   return import(/* @vite-ignore */ url);
@@ -24,7 +27,8 @@ async function webgl(): Promise<BackendModule | null> {
 
 async function webgpu(): Promise<BackendModule | null> {
   const { gpu } = navigator as Partial<Navigator>;
-  return (await gpu?.requestAdapter()) ? ((await bring(webgpuUrl)) as BackendModule) : null;
+  const late = new Promise<null>((resolve) => setTimeout(() => resolve(null), PATIENCE));
+  return (await Promise.race([gpu?.requestAdapter(), late])) ? ((await bring(webgpuUrl)) as BackendModule) : null;
 }
 
 async function threads(): Promise<BackendModule | null> {

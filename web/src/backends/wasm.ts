@@ -8,14 +8,17 @@ import simdUrl from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.w
 import plainUrl from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm.wasm?url';
 import { env, registerKernel, setBackend } from '@tensorflow/tfjs-core';
 import { KERNELS } from '../kernels/wasm.ts';
+import { FailureError } from '../failure.ts';
 import type { Backend } from './backend.ts';
 
 /**
  * Start it.
  *
  * @returns null if this browser has no WebAssembly.
+ * @throws FailureError `internal` if its binary has not come whole.
  */
 export async function startWasm(): Promise<Backend | null> {
+  if (!compiles()) return null;
   // TensorFlow.js says on the console what this page says in its own words.
   env().set('PROD', true);
   for (const kernel of KERNELS) registerKernel(kernel);
@@ -26,7 +29,7 @@ export async function startWasm(): Promise<Backend | null> {
     'tfjs-backend-wasm-threaded-simd.wasm': simdUrl,
   });
   env().set('WASM_HAS_MULTITHREAD_SUPPORT', false);
-  if (!(await setBackend('wasm'))) return null;
+  if (!(await setBackend('wasm'))) throw new FailureError({ code: 'internal', reason: 'WebAssembly did not start' });
   return {
     id: 'wasm',
     threads: 1,
@@ -34,4 +37,13 @@ export async function startWasm(): Promise<Backend | null> {
     compile: () => Promise.resolve(),
     stop: () => undefined, // the page falls back on it
   };
+}
+
+/** Whether this browser compiles WebAssembly at all: the smallest module. */
+function compiles(): boolean {
+  try {
+    return new WebAssembly.Module(Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0)) instanceof WebAssembly.Module;
+  } catch {
+    return false;
+  }
 }

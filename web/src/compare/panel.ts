@@ -38,6 +38,8 @@ export function mountCompare(section: HTMLElement, { ready, server: address, ...
   let photos: Photo[] = [];
   let stage: Stage = { kind: 'choosing' };
   let remembered = false;
+  /** Counts questions: what an earlier one comes to no longer matters. */
+  let question = 0;
 
   const title = element('summary');
   const lead = element('p');
@@ -129,18 +131,27 @@ export function mountCompare(section: HTMLElement, { ready, server: address, ...
     render();
   }
 
+  function startOver(): void {
+    question++;
+    enter({ kind: 'choosing' });
+  }
+
   async function preparePicture(): Promise<void> {
     const photo = photos.find(({ id }) => id === choice.control.value);
     if (!photo) return;
+    const mine = ++question;
     enter({ kind: 'preparing' });
+    title.focus(); // a button that is disabled cannot keep it
     let picture: Blob = photo.file;
     try {
       if (!original.control.checked) picture = await shrinker.shrink(photo.file);
     } catch (error) {
+      if (mine !== question) return;
       const unreachable = error instanceof Error && error.message === 'unreachable';
       enter(unreachable ? { kind: 'refused', refusal: { kind: 'unreachable' } } : { kind: 'cannot-shrink' });
       return;
     }
+    if (mine !== question) return;
     if (remembered) {
       await sendPicture(photo, picture);
     } else {
@@ -150,14 +161,17 @@ export function mountCompare(section: HTMLElement, { ready, server: address, ...
   }
 
   async function sendPicture(photo: Photo, picture: Blob): Promise<void> {
+    const mine = question;
     enter({ kind: 'sending' });
     try {
       const answer = await ask(new URL(href), picture, ready.labels.length);
+      if (mine !== question) return;
       const names = ready.labels.map(({ name }) => name);
       const difference = compareAnswers(names, photo.answer.scores, answer.scores, SHOWN);
       enter({ kind: 'shown', photo, answer, difference });
     } catch (error) {
       if (!(error instanceof RefusalError)) throw error;
+      if (mine !== question) return;
       enter({ kind: 'refused', refusal: error.refusal });
     }
   }
@@ -170,13 +184,13 @@ export function mountCompare(section: HTMLElement, { ready, server: address, ...
   }
 
   function decline(): void {
-    enter({ kind: 'choosing' });
+    startOver();
     prepare.focus();
   }
 
   // Another choice is another question.
   for (const control of [choice.control, original.control]) {
-    control.addEventListener('change', () => enter({ kind: 'choosing' }));
+    control.addEventListener('change', startOver);
   }
   speak(language);
 
@@ -189,7 +203,8 @@ export function mountCompare(section: HTMLElement, { ready, server: address, ...
       option.id = `compare-${id}`;
       choice.control.prepend(option);
       choice.control.length = photos.length;
-      if (stage.kind === 'choosing') choice.control.value = id;
+      // What the visitor sees chosen stays chosen.
+      if (stage.kind === 'choosing' && !details.open) choice.control.value = id;
       none.hidden = true;
       form.hidden = false;
       return null;
@@ -197,7 +212,7 @@ export function mountCompare(section: HTMLElement, { ready, server: address, ...
     forget(id) {
       photos = photos.filter((photo) => photo.id !== id);
       choice.control.namedItem(`compare-${id}`)?.remove();
-      enter({ kind: 'choosing' });
+      startOver();
     },
   };
 }

@@ -15,7 +15,8 @@ export type Route =
   | 'other';
 
 const FILE = /^(assets\/[\w.-]+|model\/[0-9A-Za-z][\w.-]*\/[\w./-]+)$/;
-const THROUGH = /^(app\.webmanifest|icons\/[\w.-]+|sw\.js|licences\.txt|v1\/classify(\?top_k=\d+)?)$/;
+const THROUGH = /^(app\.webmanifest|icons\/[\w.-]+|sw\.js|licences\.txt)$/;
+const QUESTION = /^v1\/classify(\?top_k=\d+)?$/;
 
 /**
  * @param base address of the folder of index.html, ending with a slash.
@@ -29,6 +30,13 @@ export function routeOf(request: Pick<Request, 'method' | 'mode' | 'url'>, base:
   if (method !== 'GET') return 'other';
   if (path === 'model/current') return 'current';
   return FILE.test(path) ? 'file' : 'other';
+}
+
+/**
+ * Whether a request asks a Twinlens server. The document may, which elsewhere its own policy forbids; a worker may not.
+ */
+export function isQuestion(url: string, base: string): boolean {
+  return url.startsWith(base) && QUESTION.test(url.slice(base.length));
 }
 
 /** Whether an address is the page's, whatever its query. */

@@ -49,13 +49,16 @@ export class Store {
     this.deedAddress = `${base}?deed`;
   }
 
-  /** One file, if it is here and is what it was; a damaged one is dropped. */
+  /**
+   * One file, if it is vouched for and is what it was; a damaged one is dropped. What `keep` has not seen may be anything
+   * that a host said with status 200, and a page that does not start for it could never complain.
+   */
   async read(url: string): Promise<Response | null> {
     try {
       const cache = await this.open();
       const found = await cache.match(url);
       const expected = (await this.readDeed())?.files[url];
-      if (!found || !expected) return found ?? null;
+      if (!found || !expected) return null;
       const bytes = await found.arrayBuffer();
       if ((await sha256(bytes)) === expected) return refilled(found, bytes);
       await cache.delete(url);

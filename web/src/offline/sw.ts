@@ -3,7 +3,7 @@
  * It holds no list of files and no version, so it stays as it is when the page or the model changes.
  */
 import type { Asked, Kept, ToServiceWorker } from './messages.ts';
-import { isOurs, isPage, type Route, routeOf } from './routes.ts';
+import { isOurs, isPage, isQuestion, type Route, routeOf } from './routes.ts';
 import { Server } from './server.ts';
 import { Store } from './store.ts';
 
@@ -60,6 +60,10 @@ async function tell(url: string, answer: Asked['answer']): Promise<void> {
 async function gate({ request, clientId }: Fetched): Promise<Response> {
   const client = await scope.clients.get(clientId);
   if (!client || !isOurs(client.url, base)) return fetch(request);
+  if (isPage(client.url, base) && isQuestion(request.url, base)) return fetch(request);
+  // Whose worker a `blob:` is cannot be seen; while another page of the folder is open it may be that one's.
+  const open = client.url.startsWith('blob:') ? await scope.clients.matchAll() : [];
+  if (open.some((one) => !isPage(one.url, base))) return fetch(request);
   await tell(request.url, 'refused');
   return Response.error();
 }
@@ -100,4 +104,10 @@ scope.addEventListener('fetch', (event) => {
   event.waitUntil(answer.then(() => store.settled()));
 });
 
-scope.addEventListener('message', (event) => event.waitUntil(carryOut(event.data, event.ports.at(0))));
+/** One after the other: what one tab has kept another would drop. */
+let carried: Promise<unknown> = Promise.resolve();
+
+scope.addEventListener('message', (event) => {
+  carried = carried.then(() => carryOut(event.data, event.ports.at(0))).catch(() => undefined);
+  event.waitUntil(carried);
+});

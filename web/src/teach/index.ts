@@ -5,14 +5,13 @@ import './teach.css';
 import type { Ready } from '../protocol.ts';
 import type { Language } from '../text.ts';
 import { type AnsweredPhoto, Badge } from './badge.ts';
-import type { Judgement } from './learn.ts';
 import { NAMES, Panel } from './panel.ts';
 import { troubleText } from './sentences.ts';
 import { openStore, passingStore } from './store.ts';
 import { type Classifier, Teacher } from './teacher.ts';
 import { makeThumbnail } from './thumbnail.ts';
 
-export type { AnsweredPhoto, Judgement };
+export type { AnsweredPhoto };
 
 /** What the page sees of the panel. */
 export interface Teaching {
@@ -20,8 +19,6 @@ export interface Teaching {
   speak(language: Language): void;
   /** Take note of a photo that has its answer. Returns what its card says of the taught labels, kept up to date. */
   answered(photo: AnsweredPhoto): HTMLElement;
-  /** The answer in the taught labels; null while there is none, or where the photo is itself an example. */
-  annotate(photo: AnsweredPhoto): Judgement | null;
   /** Let go of a photo that is no longer on the page. */
   forget(id: string): void;
 }
@@ -120,9 +117,6 @@ export function mountTeach(section: HTMLElement, { bridge, ready, language: firs
       badges.set(photo.id, badge);
       showBadge(badge);
       return badge.element;
-    },
-    annotate(photo) {
-      return teacher.exampleOf(photo.answer) ? null : teacher.judge(photo.answer);
     },
     forget(id) {
       badges.delete(id);

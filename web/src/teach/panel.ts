@@ -154,7 +154,9 @@ export class Panel {
   }
 
   private renderProgress(): void {
+    const leaving = !this.busy && this.working.contains(document.activeElement);
     this.working.hidden = !this.busy;
+    if (leaving) this.name.focus(); // the button that had the focus is gone
     this.progress.max = Math.max(this.total, 1);
     this.progress.value = this.done;
     this.workingText.textContent = TEACH_TEXTS[this.language].working(this.done, this.total);

@@ -9,7 +9,7 @@ import { ProblemError } from './problem.ts';
 import type { Taught } from './teacher.ts';
 import { problemText, TEACH_TEXTS } from './texts.ts';
 
-/** Below this many tested photos the 95 % interval is more than 0.3 wide. */
+/** Below this many tested photos the 95 % interval can be a third wide. */
 const FEW = 30;
 /** Photos that could not be read which are said by name. */
 const NAMED = 3;

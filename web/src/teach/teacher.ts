@@ -156,7 +156,11 @@ export class Teacher {
     const labels = [...byLabel(this.kept).keys()];
     const fresh = examples
       .filter((example) => !known.has(example.sha256))
-      .map((example) => ({ ...example, label: sameLabel(labels, example.label) ?? example.label }));
+      .map((example) => {
+        const label = sameLabel(labels, example.label) ?? example.label;
+        if (!labels.includes(label)) labels.push(label);
+        return { ...example, label };
+      });
     requireRoom([...this.kept, ...fresh]);
     await this.keep(fresh);
     return { added: fresh.length, already: examples.length - fresh.length };

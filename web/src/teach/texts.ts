@@ -159,7 +159,7 @@ const en: TeachTexts = {
 const zh: TeachTexts = {
   static: {
     title: '教它认识您自己的标签',
-    lead: '为您自己的每样东西给页面看几张照片，至少两个标签。此后每张照片还会用您的标签作答。教的内容只保存在此浏览器中，不会发往别处。',
+    lead: '把您自己的东西拍给页面看：每样几张照片，至少两个标签。此后每张照片还会用您的标签作答。教的内容只保存在此浏览器中，不会发往别处。',
     label: '新标签',
     example: '例如：我的自行车',
     choose: '选择它的照片',
@@ -209,7 +209,7 @@ const zh: TeachTexts = {
   quality: (right, tested, low, high) =>
     `逐张留出、用其余照片作答：${tested} 张中对了 ${right} 张。对类似的新照片，正确率在 ${low} 到 ${high} 之间（95% 区间）。`,
   fewTested: '照片太少，这说明不了多少。请添加一些不同日期、角度和背景的照片。',
-  manyTested: '同一时刻的照片彼此相像，会使结果看起来偏好。',
+  manyTested: '同一时刻的照片彼此相像，会使结果看起来比实际更好。',
   someUntested: '只有一张照片的标签无法检验。',
   labelQuality: (right, tested, refused) =>
     `${tested} 张中对了 ${right} 张${refused > 0 ? `，${refused} 张答为“都不是”` : ''}`,

@@ -54,8 +54,10 @@ export const en: Texts = {
   perhaps: (answer) => `not sure (closest: ${answer})`,
   gathering: (count) => `Looking through the folder: ${photos(count)} so far`,
   leftOut: (count) =>
-    count === 1 ? '1 file that is not a picture was left out.' : `${count} files that are not pictures were left out.`,
-  emptyFolder: 'There are no pictures in this folder.',
+    count === 1
+      ? '1 file was left out: no picture, or not readable.'
+      : `${count} files were left out: no pictures, or not readable.`,
+  emptyFolder: 'There are no pictures in this folder that can be read.',
   pasted: 'Pasted',
   sample: (label) => `Drawing: ${label}`,
   filters: {
@@ -72,6 +74,8 @@ export const en: Texts = {
   showMapOf: (label) => `Show where it looks like ${label}`,
   copy: 'Copy',
   copied: 'Copied',
+  notCopied: 'The browser does not let this page copy. Save a file instead.',
+  notShared: 'The browser does not let this page share. Save a file instead.',
   copyOf: (photo) => `Copy the answer for ${photo}`,
   perturbedSlightly:
     'This browser slightly changes the pixels that pages read, to make tracking harder. Scores may differ a little from the server’s.',

@@ -80,6 +80,8 @@ export interface Texts {
   readonly showMapOf: (label: string) => string;
   readonly copy: string;
   readonly copied: string;
+  readonly notCopied: string;
+  readonly notShared: string;
   readonly copyOf: (photo: string) => string;
   readonly perturbedSlightly: string;
   readonly cameraRefused: string;
