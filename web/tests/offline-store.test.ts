@@ -166,6 +166,12 @@ describe('what is damaged', () => {
     expect(await textOf(store, graph)).toBe('graph of v1');
   });
 
+  test('or was never vouched for is not given out: it may be anything that a host said with status 200', async () => {
+    await store.put(at('assets/new.js'), new Response('<!doctype html>'));
+    await store.settled();
+    expect(await store.read(at('assets/new.js'))).toBeNull();
+  });
+
   test('is a reason to drop everything, when the page could not be started', async () => {
     await caches.only().delete(graph);
     await store.sweep();

@@ -26,6 +26,11 @@ test.each(['=1+1', '+1', '-1', '@SUM(A1)', '\t=1', '\r=1', '＝1', '＠a'])('the
   expect(row.startsWith("'") || row.startsWith(`"'`)).toBe(true);
 });
 
+test.each(['a;=1+1', 'a\t=1+1'])('the name %j stays one cell where another separator is looked for', (name) => {
+  const [, row] = toCsv(albumOf({ [name]: [1, 0, 0] }).photos, PUBLICATION).split('\r\n');
+  expect(row.startsWith(`"${name}",`)).toBe(true);
+});
+
 test('a label that would be a formula becomes text in the header and in its rows', () => {
   const labels = [{ name: '-1', display: { en: 'one' } }];
   const csv = toCsv(albumOf({ a: [1] }).photos, { ...PUBLICATION, labels });

@@ -147,6 +147,11 @@ test('two labels answer, one does not', async () => {
   expect(await store.all()).toEqual(teacher.examples);
 });
 
+test('a file that spells a label in two ways teaches one label', async () => {
+  await teacher.take([example('Mug', 'a'), example('mug', 'b')]);
+  expect(taught()).toEqual(['Mug: a', 'Mug: b']);
+});
+
 test('what a file taught is added, but for photos that are here and cases of labels that are', async () => {
   await teach('Mug', ['a']);
   const before = changes;
