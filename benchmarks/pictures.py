@@ -24,7 +24,7 @@ DOCS: Final = ROOT / "docs"
 
 
 class Shot(NamedTuple):
-    """A picture: its file, how many of the page's drawings are in it, whether with heat maps, and the browser's options."""
+    """A picture: its file, how many of the page's drawings are in it, whether with heat maps; the browser's options."""
 
     name: str
     drawings: int

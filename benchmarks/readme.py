@@ -34,11 +34,13 @@ DOCUMENTS: Final = (
 )
 
 _BLOCK: Final = re.compile(
-    r"(?P<begin><!-- (?P<name>settings|model|conversion|networks|server|teaching|results:[a-z0-9-]+):begin -->\n)(?P<body>.*?)"
-    r"(?P<end><!-- (?P=name):end -->)",
+    r"(?P<begin><!-- (?P<name>settings|model|conversion|networks|server|teaching|results:[a-z0-9-]+):begin -->\n)"
+    r"(?P<body>.*?)(?P<end><!-- (?P=name):end -->)",
     re.DOTALL,
 )
-_MARK: Final = re.compile(r"<!-- (?:settings|model|conversion|networks|server|teaching|results:[^ ]*?):(?:begin|end) -->")
+_MARK: Final = re.compile(
+    r"<!-- (?:settings|model|conversion|networks|server|teaching|results:[^ ]*?):(?:begin|end) -->"
+)
 
 
 def filled(text: str, results: Path) -> str:

@@ -1,7 +1,7 @@
 """``make bench-teach PHOTOS=folder``: ways to learn labels from a few embeddings, into docs/results/teaching.json.
 
 What the page's ``web/src/teach/learn.ts`` does was chosen by this (docs/decisions/015-teaching.md). A round takes a few
-labels, some photos of each as examples and others to be answered, and photos of other labels that should be answered with
+labels, some photos of each as examples and others to be answered, and photos of other labels, to be answered with
 "none of these". Two sets of embeddings of the shipped network stand for what a visitor may teach: photos of labels that
 it was trained on, and parts of pictures that have nothing to do with them.
 """
@@ -35,7 +35,7 @@ Floats = NDArray[np.float64]
 Pixels = NDArray[np.uint8]
 Indices = NDArray[np.intp]
 Fit = Callable[[Floats, Indices, Floats], Floats]
-"""From examples (N, size) of length 1, their label numbers (N,), and photos (M, size) to numbers of shape (M, labels)."""
+"""From examples (N, size) of length 1, their label numbers (N,), and photos (M, size) to numbers (M, labels)."""
 
 DEFINITIONS: Final = {
     "set": "clothing: photos that the network was not trained on, of labels that it was; pictures: parts of "
@@ -57,9 +57,9 @@ _ASKED: Final = 20
 _FOREIGN: Final = 60
 _PARTS: Final = 40
 _PICTURES: Final = (
-    "astronaut brick camera cat cell clock coffee coins grass gravel hubble_deep_field immunohistochemistry moon page "
-    "retina rocket text"
-).split()
+    *("astronaut", "brick", "camera", "cat", "cell", "clock", "coffee", "coins", "grass", "gravel"),
+    *("hubble_deep_field", "immunohistochemistry", "moon", "page", "retina", "rocket", "text"),
+)
 _REFUSED: Final = 0.05
 _BATCH: Final = 16
 
@@ -123,7 +123,7 @@ def embed(network: Network, pixels: Pixels) -> Floats:
 
 def unit(vectors: Floats) -> Floats:
     """Vectors of length 1, of shape (..., size)."""
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
+    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12))
 
 
 def means(vectors: Floats, targets: Indices) -> Floats:
@@ -141,7 +141,7 @@ def placed(taught: Round, space: str) -> Round:
     if space == "centred":
         middle = means(there["examples"], taught.targets).mean(axis=0)
         there = {key: unit(value - middle) for key, value in there.items()}
-    return taught._replace(**there)
+    return Round(there["examples"], taught.targets, there["asked"], taught.wanted, there["near"], there["far"])
 
 
 def nearest_mean(vectors: Floats, targets: Indices, asked: Floats) -> Floats:

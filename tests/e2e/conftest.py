@@ -14,6 +14,7 @@ from tests.e2e import visit
 from tests.e2e.visit import SUB_PATH
 from tests.e2e.visitor import Visitor
 from twinlens.site.write import write_site
+from twinlens.store import CURRENT
 
 DIST = Path(__file__).parents[2] / "web" / "dist"
 
@@ -66,6 +67,8 @@ def published(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
         return
 
     def publish(dist: Path, model: Path) -> dict[str, Path]:
+        if not (model / CURRENT).is_file():  # no site is written of no model
+            return visit.separate(dist, model)
         return {SUB_PATH: write_site(dist, model, tmp_path_factory.mktemp("www") / "site").path}
 
     with pytest.MonkeyPatch.context() as patch:

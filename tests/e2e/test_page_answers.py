@@ -53,7 +53,7 @@ def answered(visited: Visit) -> Iterator[Visit]:
     page.context.set_offline(True)
     yield visited
     page.context.set_offline(False)
-    assert len(visited.server.requests) == loaded
+    assert visited.since(loaded) == []
 
 
 def test_a_doubtful_answer_is_said_in_words(answered: Visit) -> None:

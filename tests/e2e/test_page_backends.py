@@ -67,7 +67,7 @@ def test_another_backend_needs_no_network(browser: Browser, dist: Path, colours:
         for backend in ("webgl", "wasm", "webgl"):
             assert asked.use(backend)["backend"] == backend
             assert label(asked.classify(photo("red"))) == "red"
-        assert len(visited.server.requests) == loaded
+        assert visited.since(loaded) == []
 
 
 NO_GPU: Final = """

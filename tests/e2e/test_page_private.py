@@ -36,7 +36,7 @@ def test_nothing_is_asked_for_after_loading(browser: Browser, site: Path, servic
         visitor.page.locator("#privacy summary").click()
         expect(visitor.page.get_by_test_id("request-count")).to_have_attribute("data-value", "0")
         visitor.page.wait_for_timeout(2000)
-        assert visitor.server.requests[loaded:] == []
+        assert visited.since(loaded) == []
         if service_workers == "block":
             expect(state).to_contain_text("does not allow it here")
     finally:
@@ -59,13 +59,13 @@ LEAKS = {
 def test_a_loaded_page_on_a_static_host_connects_to_nothing(visitor: Visitor, tmp_path: Path) -> None:
     (visitor.site / "icons" / "here.txt").write_text("here")
     with StaticServer({"/": tmp_path}) as elsewhere:
-        visitor.come()
+        visited = visitor.come()
         loaded = len(visitor.server.requests)
         for way, script in LEAKS.items():
             for url in (f"{visitor.url}icons/here.txt?{way}", f"{elsewhere.url}/there.txt?{way}"):
                 visitor.page.evaluate(f"async (url) => {{ try {{ await {script}; }} catch {{}} }}", url)
         visitor.page.wait_for_timeout(500)
-        assert visitor.server.requests[loaded:] == []
+        assert visited.since(loaded) == []
         assert elsewhere.requests == []
 
 

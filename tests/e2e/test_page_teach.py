@@ -43,7 +43,7 @@ def test_two_labels_are_taught_answered_kept_saved_deleted_and_loaded(
         assert [label for label, _ in answers] == ["Sunset", "Sea", ""]
         assert all(score is not None and 0.5 < score < 1 for _, score in answers[:2])
         expect(results[2].get_by_test_id("taught-label")).to_contain_text("none of these")
-        assert visited.server.requests[loaded:] == []
+        assert visited.since(loaded) == []
         # Thumbnails have addresses too, which lead nowhere.
         assert [url for url in visited.asked[seen:] if not url.startswith("blob:")] == []
 
@@ -65,7 +65,7 @@ def test_two_labels_are_taught_answered_kept_saved_deleted_and_loaded(
         load(page, content)
         expect(page.get_by_test_id("teach-status")).to_contain_text("12 more were here already")
         assert kept(page) == 12
-        assert visited.server.requests[loaded:] == []
+        assert visited.since(loaded) == []
 
 
 def test_one_photo_or_one_label_is_deleted(browser: Browser, dist: Path, colours: Path) -> None:

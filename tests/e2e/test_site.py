@@ -18,6 +18,7 @@ from tests.e2e.visit import file, top_label
 from tests.hosts import matching, of_headers
 from twinlens.site.write import write_site
 
+
 def answers(url: str, browser: Browser) -> list[str]:
     """Open a site, let it answer every colour, and give what the browser complained about."""
     context = browser.new_context(locale="en-GB")

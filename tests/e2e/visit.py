@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from PIL import Image
 from playwright.sync_api import Browser, FileChooser, FilePayload, Locator, Page
 
-from browser.static import Headers, StaticServer
+from browser.static import Headers, Request, StaticServer
 from tests import models
 
 SUB_PATH = "/some/path/"
+SERVICE_WORKER = f"{SUB_PATH}sw.js"
 
 Publish = Callable[[Path, Path], dict[str, Path]]
 
@@ -34,6 +35,13 @@ class Visit:
 
     def wait_until_ready(self) -> None:
         self.page.locator("body[data-state=ready]").wait_for()
+
+    def since(self, count: int) -> list[Request]:
+        """What the host was asked for after so many requests.
+
+        Some time after a visit the browser looks by itself whether the service worker has changed. That is left out.
+        """
+        return [request for request in self.server.requests[count:] if request != (request.method, SERVICE_WORKER, 304)]
 
     def give(self, files: Sequence[FilePayload]) -> list[Locator]:
         """Choose files and wait for all of the page's results."""

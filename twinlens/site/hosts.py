@@ -27,7 +27,9 @@ _COMPRESSED: Final = (
 )
 
 
-_NOT_FOUND: Final = '<!doctype html><html lang="en"><meta charset="utf-8"><title>Not found</title><p>Not found.</html>\n'
+_NOT_FOUND: Final = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><title>Not found</title><p>Not found.</html>
+"""
 
 
 def host_files(version: str) -> dict[str, str]:
