@@ -15,6 +15,7 @@ from benchmarks.container.engine import Engine
 from benchmarks.container.server import Server, ask, running, status
 from benchmarks.results import ROOT
 from twinlens import golden
+from twinlens.http.pages import told_of_server
 from twinlens.inference import softmax
 from twinlens.store import ModelVersion
 
@@ -68,7 +69,7 @@ def as_shipped(engine: Engine, image: str, version: ModelVersion) -> Iterator[Ch
         yield Check("PORT is honoured", True, "ready at the port that PORT names")
         yield _golden(server, version)
         page = httpx.get(server.url).content
-        built = (ROOT / "web" / "dist" / "index.html").read_bytes()
+        built = told_of_server((ROOT / "web" / "dist" / "index.html").read_bytes())
         yield Check("the page is served", page == built, f"{len(page)} bytes, {len(built)} built")
         seen = _facts(server)
         users = {each["role"]: each["uid"] for each in seen["processes"]}
