@@ -1,0 +1,155 @@
+"""The shipped network as ONNX files that ONNX Runtime's own users would make of it, to find the smallest.
+
+All of them take ``pixel_values``, float32 of shape (N, 3, height, width), normalised as the contract says, and give
+``logits``: that is what both peers' documentation starts from.
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import onnx
+import onnx.utils
+import onnxruntime
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_dynamic, quantize_static
+from onnxruntime.quantization.shape_inference import quant_pre_process
+from onnxruntime.transformers.float16 import convert_float_to_float16
+
+from twinlens.contract import Contract
+from twinlens.store import ModelVersion
+
+INPUT: Final = "pixel_values"
+LOGITS: Final = "logits"
+_INT4_OPSET: Final = 21
+_INT4_LARGEST: Final = 7
+_BATCH: Final = 16
+
+
+def shipped(version: ModelVersion) -> onnx.ModelProto:
+    """The exported graph from its first convolution to its logits, weights in the integers that were exported."""
+    contract = version.contract
+    model = onnx.shape_inference.infer_shapes(onnx.load_from_string(version.read(contract.graphs.onnx.path)))
+    planes = next(node.input[0] for node in model.graph.node if node.op_type == "Conv")
+    cut = onnx.utils.Extractor(model).extract_model([planes], [contract.graphs.onnx.logits.name])
+    for node in cut.graph.node:
+        node.input[:] = [INPUT if name == planes else name for name in node.input]
+        node.output[:] = [LOGITS if name == contract.graphs.onnx.logits.name else name for name in node.output]
+    shape = ["batch", 3, contract.crop.height, contract.crop.width]
+    cut.graph.input[0].CopyFrom(helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, shape))
+    cut.graph.output[0].CopyFrom(
+        helper.make_tensor_value_info(LOGITS, TensorProto.FLOAT, ["batch", len(contract.labels)])
+    )
+    del cut.graph.value_info[:]
+    return _checked(cut)
+
+
+def float32(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The same network with every weight as the float32 that it stands for."""
+    known = {each.name: numpy_helper.to_array(each) for each in model.graph.initializer}
+    kept = []
+    for node in model.graph.node:
+        if node.op_type not in ("Cast", "Mul") or not all(name in known for name in node.input):
+            kept.append(node)
+        elif node.op_type == "Cast":
+            known[node.output[0]] = known[node.input[0]].astype(np.float32)
+        else:
+            known[node.output[0]] = known[node.input[0]] * known[node.input[1]]
+    return _with(model, kept, {name: numpy_helper.from_array(array, name) for name, array in known.items()})
+
+
+def int4(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The shipped graph with those integers in four bits, two a byte, that fit."""
+    tensors = {}
+    for each in model.graph.initializer:
+        tensors[each.name] = each
+        if each.data_type == TensorProto.INT8:
+            values = numpy_helper.to_array(each)
+            if np.abs(values).max() <= _INT4_LARGEST:
+                tensors[each.name] = helper.make_tensor(each.name, TensorProto.INT4, each.dims, values.flatten())
+    found = _with(model, list(model.graph.node), tensors)
+    found.opset_import[0].version = _INT4_OPSET
+    return _checked(found)
+
+
+def float16(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The float32 network computed in half precision, by ONNX Runtime's own converter; inputs stay float32."""
+    return convert_float_to_float16(model, keep_io_types=True)
+
+
+def dynamic_int8(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The float32 network by ONNX Runtime's ``quantize_dynamic``, a scale for each channel."""
+    with tempfile.TemporaryDirectory() as name:
+        prepared, made = _prepared(model, Path(name)), Path(name, "made.onnx")
+        quantize_dynamic(prepared, made, per_channel=True, weight_type=QuantType.QUInt8)
+        return onnx.load(made)
+
+
+def static_int8(model: onnx.ModelProto, images: NDArray[np.float32]) -> onnx.ModelProto:
+    """The float32 network by ONNX Runtime's ``quantize_static`` in QDQ form, a scale for each channel.
+
+    :param images: what it is calibrated on, of shape (N, 3, height, width).
+    """
+    with tempfile.TemporaryDirectory() as name:
+        prepared, made = _prepared(model, Path(name)), Path(name, "made.onnx")
+        quantize_static(prepared, made, _Reader(images), per_channel=True, weight_type=QuantType.QInt8)
+        return onnx.load(made)
+
+
+def images_of(pixels: NDArray[np.uint8], contract: Contract) -> NDArray[np.float32]:
+    """What the network is given.
+
+    :param pixels: of shape (N, height, width, 3).
+    :return: of shape (N, 3, height, width).
+    """
+    rules = contract.normalize
+    scaled = pixels.astype(np.float32) * np.float32(rules.scale)
+    normal = (scaled - np.asarray(rules.mean, np.float32)) / np.asarray(rules.std, np.float32)
+    return np.ascontiguousarray(normal.transpose(0, 3, 1, 2))
+
+
+def answers(model: onnx.ModelProto, images: NDArray[np.float32]) -> NDArray[np.int64]:
+    """The index of the best label of each image, by ONNX Runtime."""
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    found = [session.run([LOGITS], {INPUT: images[at : at + _BATCH]})[0] for at in range(0, len(images), _BATCH)]
+    return np.concatenate(found).argmax(axis=1)
+
+
+class _Reader(CalibrationDataReader):  # type: ignore[misc]
+    def __init__(self, images: NDArray[np.float32]) -> None:
+        self._images: Iterator[NDArray[np.float32]] = iter(images)
+
+    def get_next(self) -> dict[str, NDArray[np.float32]] | None:
+        image = next(self._images, None)
+        return None if image is None else {INPUT: image[np.newaxis]}
+
+
+def _prepared(model: onnx.ModelProto, folder: Path) -> Path:
+    """What ONNX Runtime's documentation does before either way of quantising."""
+    logging.getLogger().setLevel(logging.ERROR)  # it advises, on the root logger, to do what is done here
+    onnx.save(model, folder / "model.onnx")
+    quant_pre_process(folder / "model.onnx", folder / "prepared.onnx", skip_symbolic_shape=True)
+    return folder / "prepared.onnx"
+
+
+def _with(
+    model: onnx.ModelProto, nodes: Sequence[onnx.NodeProto], tensors: dict[str, onnx.TensorProto]
+) -> onnx.ModelProto:
+    used = {name for node in nodes for name in node.input}
+    found = onnx.ModelProto()
+    found.CopyFrom(model)
+    del found.graph.node[:], found.graph.initializer[:]
+    found.graph.node.extend(nodes)
+    found.graph.initializer.extend(tensor for name, tensor in tensors.items() if name in used)
+    return _checked(found)
+
+
+def _checked(model: onnx.ModelProto) -> onnx.ModelProto:
+    onnx.checker.check_model(model)
+    return model

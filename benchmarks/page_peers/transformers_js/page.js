@@ -1,0 +1,17 @@
+import { env, pipeline, RawImage } from '@huggingface/transformers';
+import { onPhoto } from './shared/show.js';
+import { dtype } from './model/dtype.js';
+
+env.allowRemoteModels = false;
+env.allowLocalModels = true;
+env.localModelPath = new URL('model/', document.baseURI).href;
+env.backends.onnx.wasm.wasmPaths = new URL('wasm/', document.baseURI).href;
+env.backends.onnx.wasm.numThreads = Number(new URLSearchParams(location.search).get('threads') ?? 1);
+const loading = pipeline('image-classification', 'classifier', { device: 'wasm', dtype });
+
+onPhoto(async (file) => {
+  const image = await RawImage.fromBlob(file);
+  const classify = await loading;
+  const [found] = await classify(image, { top_k: 1 });
+  return found;
+});
