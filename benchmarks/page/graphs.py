@@ -65,15 +65,31 @@ def float32(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def int4(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The shipped graph with those integers in four bits, two a byte, that fit."""
-    tensors = {}
-    for each in model.graph.initializer:
-        tensors[each.name] = each
-        if each.data_type == TensorProto.INT8:
-            values = numpy_helper.to_array(each)
-            if np.abs(values).max() <= _INT4_LARGEST:
-                tensors[each.name] = helper.make_tensor(each.name, TensorProto.INT4, each.dims, values.flatten())
-    found = _with(model, list(model.graph.node), tensors)
+    """The shipped graph with those integers in four bits, two a byte, that fit.
+
+    ONNX Runtime's WebAssembly has a DequantizeLinear of four bits, and no Cast.
+    """
+    tensors = {each.name: each for each in model.graph.initializer}
+    small = {
+        name: values
+        for name, values in ((name, numpy_helper.to_array(each)) for name, each in tensors.items())
+        if values.dtype == np.int8 and np.abs(values).max() <= _INT4_LARGEST
+    }
+    nodes, whole = [], {}
+    for node in model.graph.node:
+        if node.op_type == "Cast" and node.input[0] in small:
+            whole[node.output[0]] = node.input[0]
+        elif node.op_type == "Mul" and node.input[0] in whole:
+            integers, scales = whole[node.input[0]], numpy_helper.to_array(tensors[node.input[1]])
+            # One scale for each output channel, which is the only axis of scales that is longer than 1.
+            axis = int(np.argmax(scales.shape))
+            values = small[integers]
+            tensors[integers] = helper.make_tensor(integers, TensorProto.INT4, values.shape, values.flatten())
+            tensors[node.input[1]] = numpy_helper.from_array(scales.flatten(), node.input[1])
+            nodes.append(helper.make_node("DequantizeLinear", [integers, node.input[1]], node.output, axis=axis))
+        else:
+            nodes.append(node)
+    found = _with(model, nodes, tensors)
     found.opset_import[0].version = _INT4_OPSET
     return _checked(found)
 

@@ -1,7 +1,7 @@
 """Open a page in a browser of its own, give it a photo, and read when the answer came.
 
-Times are the page's own clock. An answer is there when an element gets ``data-testid="result"``, which our page and the
-peers' have in common.
+Times are the page's own clock. An answer is there when an element with ``data-testid="result"`` shows its top label, or
+an error; our page and the peers' have these marks in common.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ _WATCH: Final = """
     const now = performance.now();
     for (const result of document.querySelectorAll('[data-testid=result]')) {
       if (seen.has(result)) continue;
+      if (!result.dataset.error && !result.querySelector('[data-testid=top-label]')) continue;
       seen.add(result);
       bench.answers.push(now);
     }
@@ -78,6 +79,7 @@ async (data) => {
   return { milliseconds: end - start, bytes: pixels.length };
 }
 """
+_FORGET: Final = "() => { document.querySelector('[data-testid=file-input]').value = ''; }"
 _TENSORS: Final = "() => Number(document.body.dataset.tensors)"
 
 
@@ -214,7 +216,11 @@ def _check(page: Page, label: str | None) -> None:
 
 
 def _clear(page: Page) -> None:
-    """Take answers off our page, so that a hundred earlier ones cost the next nothing; a peer's shows one only."""
+    """Take answers off our page, so that a hundred earlier ones cost the next nothing; a peer's shows one only.
+
+    No photo is chosen afterwards, since a browser does not say that one was chosen which was before.
+    """
+    page.evaluate(_FORGET)
     clear = page.locator("#clear")
     if clear.count() and clear.is_visible():
         clear.click()

@@ -4,7 +4,7 @@ import { dtype } from './model/dtype.js';
 
 env.allowRemoteModels = false;
 env.allowLocalModels = true;
-env.localModelPath = new URL('model/', document.baseURI).href;
+env.localModelPath = '/model/';
 env.backends.onnx.wasm.wasmPaths = new URL('wasm/', document.baseURI).href;
 env.backends.onnx.wasm.numThreads = Number(new URLSearchParams(location.search).get('threads') ?? 1);
 const loading = pipeline('image-classification', 'classifier', { device: 'wasm', dtype });
