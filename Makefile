@@ -20,7 +20,7 @@ export PYTHON
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo page site setup node chromium lint format test test-heavy test-all parity parity-dct bench-train bench-convert bench-networks bench-server wrk loadtest container readme lock clean
+.PHONY: help demo page site setup node chromium lint format test test-heavy test-all parity parity-dct bench-train bench-convert bench-networks bench-server bench-page wrk loadtest container readme lock clean
 .NOTPARALLEL:
 
 help: ## Show this list
@@ -73,6 +73,9 @@ bench-networks: setup ## Train and compare five networks: make bench-networks PH
 
 bench-server: setup wrk ## Measure our server beside five others: make bench-server [PHOTOS=folder] [ARGS=...]
 	$(BIN)/python -m benchmarks.serving $(if $(PHOTOS),"$(PHOTOS)") $(ARGS)
+
+bench-page: setup ## Measure our page beside three others: make bench-page [PHOTOS=folder] [ARGS=...]
+	$(BIN)/python -m benchmarks.page $(if $(PHOTOS),"$(PHOTOS)") $(ARGS)
 
 loadtest: setup ## Compare server and device under load: make loadtest [PHOTOS=folder] [ARGS=...]
 	$(BIN)/python -m loadtest $(if $(PHOTOS),"$(PHOTOS)") $(ARGS)

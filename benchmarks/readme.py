@@ -4,7 +4,7 @@
 ``<!-- settings:begin -->`` .. ``<!-- settings:end -->`` holds the table of settings, ``<!-- model:begin -->`` .. the
 accuracy of the shipped model; ``<!-- conversion:begin -->`` .. the networks of ``docs/results/convert.json``, and
 ``<!-- networks:begin -->`` .. those of ``docs/results/networks.json``, ``<!-- server:begin -->`` .. the servers of
-``docs/results/server.json``.
+``docs/results/server.json``, and ``<!-- page:begin -->`` .. the pages of ``docs/results/page.json``.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.convert.table import conversion_table
+from benchmarks.page.table import page_table
 from benchmarks.results import RESULTS, ROOT, measured_with, read_result
 from benchmarks.serving.table import server_table
 from twinlens.errors import TwinlensError
@@ -27,11 +28,12 @@ from twinlens.store import open_current, write_atomically
 DOCUMENTS: Final = (ROOT / "README.md", ROOT / "docs" / "container.md", ROOT / "docs" / "networks.md")
 
 _BLOCK: Final = re.compile(
-    r"(?P<begin><!-- (?P<name>settings|model|conversion|networks|server|results:[a-z0-9-]+):begin -->\n)(?P<body>.*?)"
+    r"(?P<begin><!-- (?P<name>settings|model|conversion|networks|server|page|results:[a-z0-9-]+):begin -->\n)"
+    r"(?P<body>.*?)"
     r"(?P<end><!-- (?P=name):end -->)",
     re.DOTALL,
 )
-_MARK: Final = re.compile(r"<!-- (?:settings|model|conversion|networks|server|results:[^ ]*?):(?:begin|end) -->")
+_MARK: Final = re.compile(r"<!-- (?:settings|model|conversion|networks|server|page|results:[^ ]*?):(?:begin|end) -->")
 
 
 def filled(text: str, results: Path) -> str:
@@ -55,6 +57,8 @@ def filled(text: str, results: Path) -> str:
             content = conversion_table(results / "convert.json")
         elif name == "server":
             content = server_table(results / "server.json")
+        elif name == "page":
+            content = page_table(results / "page.json")
         else:
             content = goals_table(results / f"{name.removeprefix('results:')}.json")
         return f"{match['begin']}{content}\n{match['end']}"

@@ -145,13 +145,14 @@ class _Handler(SimpleHTTPRequestHandler):
         return super().translate_path("/" + path[len(prefix) :])
 
     def send_head(self) -> BytesIO | BinaryIO | None:
-        path = Path(self.translate_path(self.path))
-        path = path / "index.html" if path.is_dir() else path
+        found = self.translate_path(self.path)
+        path = Path(found, "index.html") if urlsplit(self.path).path.endswith("/") else Path(found)
         media_type = self.guess_type(str(path))
         if (
             not self.server.compress
             or media_type.partition(";")[0] not in _COMPRESSED
             or "gzip" not in self.headers.get("Accept-Encoding", "")
+            or not found
             or not path.is_file()
         ):
             return super().send_head()

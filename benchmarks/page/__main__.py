@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from benchmarks.arguments import reported
 from benchmarks.page import packages, photos, sites, weights
@@ -28,7 +28,7 @@ from twinlens.inference import available_threads
 from twinlens.settings import Settings
 from twinlens.store import write_atomically
 
-_KEY_DIGITS = 12
+_KEY_DIGITS: Final = 12
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

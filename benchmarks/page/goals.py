@@ -93,7 +93,7 @@ def goals(rounds: Rounds) -> list[Goal]:
 
 
 def spread(rounds: Rounds) -> dict[str, dict[str, Any]]:
-    """For each goal that was measured in the rounds ``p10`` and ``p90`` over them, and ``rounds``, each one's figure."""
+    """For each goal that was measured in every round ``p10`` and ``p90`` over them, and ``rounds``, each figure."""
     found = {}
     for asked in ASKED:
         if not asked.once and (values := _values(asked, rounds)):

@@ -6,9 +6,8 @@ All of them take ``pixel_values``, float32 of shape (N, 3, height, width), norma
 
 from __future__ import annotations
 
-import logging
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +21,7 @@ from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_
 from onnxruntime.quantization.shape_inference import quant_pre_process
 from onnxruntime.transformers.float16 import convert_float_to_float16
 
+from training.progress import say
 from twinlens.contract import Contract
 from twinlens.store import ModelVersion
 
@@ -32,20 +32,66 @@ _INT4_LARGEST: Final = 7
 _BATCH: Final = 16
 
 
-def shipped(version: ModelVersion) -> onnx.ModelProto:
+class Files:
+    """Candidates for the weights of ONNX Runtime's page and of Transformers.js'.
+
+    :param version: the model whose ``model.onnx`` they are made of. ``float32`` is the network with float32 weights.
+    """
+
+    def __init__(self, version: ModelVersion) -> None:
+        self._exported = exported(version)
+        self.float32 = float32(self._exported)
+
+    def candidates(self, calibration: NDArray[np.float32] | None, only: str | None = None) -> dict[str, bytes]:
+        """The files by name.
+
+        :param calibration: images of shape (N, 3, height, width) for the form that needs some; without them it is not
+            there.
+        :param only: the one that is wanted; None for all.
+        """
+        makers: dict[str, Callable[[], onnx.ModelProto]] = {
+            "float32": lambda: self.float32,
+            "float16": lambda: float16(self.float32),
+            "dynamic int8": lambda: dynamic_int8(self.float32),
+            "int8 as exported": lambda: self._exported,
+            "int4 and int8 as exported": lambda: int4(self._exported),
+        }
+        if calibration is not None:
+            images = calibration
+            makers["static int8"] = lambda: static_int8(self.float32, images)
+        found = {}
+        for name, make in makers.items():
+            if only in (None, name):
+                say(f"Weights for ONNX Runtime: {name}")
+                found[name] = make().SerializeToString()
+        return found
+
+    def answers(self, data: bytes, images: NDArray[np.float32]) -> NDArray[np.int64]:
+        """The index of the best label of each image, by ONNX Runtime.
+
+        :param data: an ONNX file.
+        :param images: of shape (N, 3, height, width).
+        """
+        session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+        logits = [session.run([LOGITS], {INPUT: images[at : at + _BATCH]})[0] for at in range(0, len(images), _BATCH)]
+        return np.asarray(np.concatenate(logits).argmax(axis=1), np.int64)
+
+
+def exported(version: ModelVersion) -> onnx.ModelProto:
     """The exported graph from its first convolution to its logits, weights in the integers that were exported."""
     contract = version.contract
+    logits = contract.graphs.onnx.logits.name
     model = onnx.shape_inference.infer_shapes(onnx.load_from_string(version.read(contract.graphs.onnx.path)))
     planes = next(node.input[0] for node in model.graph.node if node.op_type == "Conv")
-    cut = onnx.utils.Extractor(model).extract_model([planes], [contract.graphs.onnx.logits.name])
+    cut = onnx.utils.Extractor(model).extract_model([planes], [logits])
+    names = {planes: INPUT, logits: LOGITS}
     for node in cut.graph.node:
-        node.input[:] = [INPUT if name == planes else name for name in node.input]
-        node.output[:] = [LOGITS if name == contract.graphs.onnx.logits.name else name for name in node.output]
+        node.input[:] = [names.get(name, name) for name in node.input]
+        node.output[:] = [names.get(name, name) for name in node.output]
     shape = ["batch", 3, contract.crop.height, contract.crop.width]
     cut.graph.input[0].CopyFrom(helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, shape))
-    cut.graph.output[0].CopyFrom(
-        helper.make_tensor_value_info(LOGITS, TensorProto.FLOAT, ["batch", len(contract.labels)])
-    )
+    shape = ["batch", len(contract.labels)]
+    cut.graph.output[0].CopyFrom(helper.make_tensor_value_info(LOGITS, TensorProto.FLOAT, shape))
     del cut.graph.value_info[:]
     return _checked(cut)
 
@@ -53,7 +99,7 @@ def shipped(version: ModelVersion) -> onnx.ModelProto:
 def float32(model: onnx.ModelProto) -> onnx.ModelProto:
     """The same network with every weight as the float32 that it stands for."""
     known = {each.name: numpy_helper.to_array(each) for each in model.graph.initializer}
-    kept = []
+    kept: list[onnx.NodeProto] = []
     for node in model.graph.node:
         if node.op_type not in ("Cast", "Mul") or not all(name in known for name in node.input):
             kept.append(node)
@@ -61,42 +107,47 @@ def float32(model: onnx.ModelProto) -> onnx.ModelProto:
             known[node.output[0]] = known[node.input[0]].astype(np.float32)
         else:
             known[node.output[0]] = known[node.input[0]] * known[node.input[1]]
-    return _with(model, kept, {name: numpy_helper.from_array(array, name) for name, array in known.items()})
+    tensors = {name: numpy_helper.from_array(array, name) for name, array in known.items()}
+    return _checked(_with(model, kept, tensors))
 
 
 def int4(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The shipped graph with those integers in four bits, two a byte, that fit.
+    """The exported graph with those integers in four bits, two a byte, that fit.
 
     ONNX Runtime's WebAssembly has a DequantizeLinear of four bits, and no Cast.
     """
-    tensors = {each.name: each for each in model.graph.initializer}
+    tensors = _tensors(model)
+    arrays = {name: numpy_helper.to_array(each) for name, each in tensors.items()}
     small = {
-        name: values
-        for name, values in ((name, numpy_helper.to_array(each)) for name, each in tensors.items())
-        if values.dtype == np.int8 and np.abs(values).max() <= _INT4_LARGEST
+        name
+        for name, values in arrays.items()
+        if values.dtype == np.int8 and np.abs(values).max(initial=0) <= _INT4_LARGEST
     }
-    nodes, whole = [], {}
+    nodes: list[onnx.NodeProto] = []
+    whole: dict[str, str] = {}
     for node in model.graph.node:
         if node.op_type == "Cast" and node.input[0] in small:
             whole[node.output[0]] = node.input[0]
         elif node.op_type == "Mul" and node.input[0] in whole:
-            integers, scales = whole[node.input[0]], numpy_helper.to_array(tensors[node.input[1]])
-            # One scale for each output channel, which is the only axis of scales that is longer than 1.
-            axis = int(np.argmax(scales.shape))
-            values = small[integers]
+            integers, scales = whole[node.input[0]], node.input[1]
+            values, factors = arrays[integers], arrays[scales]
+            # One scale for each output channel, along the only axis of the scales that is longer than 1.
+            axis = int(np.argmax(factors.shape))
             tensors[integers] = helper.make_tensor(integers, TensorProto.INT4, values.shape, values.flatten())
-            tensors[node.input[1]] = numpy_helper.from_array(scales.flatten(), node.input[1])
-            nodes.append(helper.make_node("DequantizeLinear", [integers, node.input[1]], node.output, axis=axis))
+            tensors[scales] = numpy_helper.from_array(factors.flatten(), scales)
+            nodes.append(helper.make_node("DequantizeLinear", [integers, scales], list(node.output), axis=axis))
         else:
             nodes.append(node)
-    found = _with(model, nodes, tensors)
-    found.opset_import[0].version = _INT4_OPSET
-    return _checked(found)
+    made = _with(model, nodes, tensors)
+    made.opset_import[0].version = _INT4_OPSET
+    return _checked(made)
 
 
 def float16(model: onnx.ModelProto) -> onnx.ModelProto:
     """The float32 network computed in half precision, by ONNX Runtime's own converter; inputs stay float32."""
-    return convert_float_to_float16(model, keep_io_types=True)
+    copy = _with(model, model.graph.node, _tensors(model))  # the converter may change what it is given
+    made: onnx.ModelProto = convert_float_to_float16(copy, keep_io_types=True)
+    return made
 
 
 def dynamic_int8(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -130,16 +181,9 @@ def images_of(pixels: NDArray[np.uint8], contract: Contract) -> NDArray[np.float
     return np.ascontiguousarray(normal.transpose(0, 3, 1, 2))
 
 
-def answers(model: onnx.ModelProto, images: NDArray[np.float32]) -> NDArray[np.int64]:
-    """The index of the best label of each image, by ONNX Runtime."""
-    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-    found = [session.run([LOGITS], {INPUT: images[at : at + _BATCH]})[0] for at in range(0, len(images), _BATCH)]
-    return np.concatenate(found).argmax(axis=1)
-
-
 class _Reader(CalibrationDataReader):  # type: ignore[misc]
     def __init__(self, images: NDArray[np.float32]) -> None:
-        self._images: Iterator[NDArray[np.float32]] = iter(images)
+        self._images = iter(images)
 
     def get_next(self) -> dict[str, NDArray[np.float32]] | None:
         image = next(self._images, None)
@@ -148,10 +192,13 @@ class _Reader(CalibrationDataReader):  # type: ignore[misc]
 
 def _prepared(model: onnx.ModelProto, folder: Path) -> Path:
     """What ONNX Runtime's documentation does before either way of quantising."""
-    logging.getLogger().setLevel(logging.ERROR)  # it advises, on the root logger, to do what is done here
     onnx.save(model, folder / "model.onnx")
     quant_pre_process(folder / "model.onnx", folder / "prepared.onnx", skip_symbolic_shape=True)
     return folder / "prepared.onnx"
+
+
+def _tensors(model: onnx.ModelProto) -> dict[str, onnx.TensorProto]:
+    return {each.name: each for each in model.graph.initializer}
 
 
 def _with(
@@ -163,7 +210,7 @@ def _with(
     del found.graph.node[:], found.graph.initializer[:]
     found.graph.node.extend(nodes)
     found.graph.initializer.extend(tensor for name, tensor in tensors.items() if name in used)
-    return _checked(found)
+    return found
 
 
 def _checked(model: onnx.ModelProto) -> onnx.ModelProto:

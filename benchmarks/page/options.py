@@ -45,9 +45,9 @@ def parse(arguments: Sequence[str] | None = None, results: Path = RESULTS) -> Op
         epilog="Every round opens each page in browsers of its own, in an order that changes. By default that takes "
         f"about {minutes(PAGES, ROUNDS):.0f} minutes, in which nothing else should run, once the peers' packages and "
         "weights are there. With photos, a data set as training takes it, the smallest weights of each peer that keep "
-        "the accuracy are found first; without, those that were found for the same model are made again. A run that was "
-        "stopped goes on with the pages and rounds that it has not measured. The result of a partial run (fewer pages, "
-        "rounds or photos) stays in the work folder.",
+        "the accuracy are found first; without, those that were found for the same model are made again. A run that "
+        "was stopped goes on with the pages and rounds that it has not measured. The result of a partial run (fewer "
+        "pages, rounds or photos) stays in the work folder.",
     )
     add = parser.add_argument
     add("photos", nargs="?", type=Path, help="data set with train, validation and test; scikit-image's without it")

@@ -36,18 +36,20 @@ def prepare(cache: Path | None = None) -> Path:
         return folder / "node_modules"
     npm = shutil.which("npm")
     if npm is None:
-        raise TwinlensError("missing_requirement", "There is no npm on the PATH. Run `make setup`, then `make bench-page`.")
+        raise TwinlensError("missing_requirement", "There is no npm on the PATH. Run `make setup`, then this again.")
     try:
         cache.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise TwinlensError("cannot_write", f"{cache} cannot be made: {error.strerror}. Name another --cache.") from None
+        raise TwinlensError(
+            "cannot_write", f"{cache} cannot be made ({error.strerror}). Name another --cache."
+        ) from None
     if (free := shutil.disk_usage(cache).free / 1e9) < _FREE_GIGABYTES:
         raise TwinlensError(
             "cannot_write",
             f"The peers' packages need {_FREE_GIGABYTES} GB, and {cache} has {free:.1f} GB free. Make room, or name "
             "another --cache.",
         )
-    say(f"Installing the peers' packages in {folder} (once; about 250 MB)")
+    say(f"Installing the peers' packages in {folder} (once; 650 MB on the disk)")
     with tempfile.TemporaryDirectory(dir=cache, prefix=f"{folder.name}-") as name:
         whole = Path(name, "whole")
         whole.mkdir()

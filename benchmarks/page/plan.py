@@ -43,9 +43,8 @@ def order(pages: Sequence[str], number: int) -> list[str]:
 
     :param number: of the round, from 0.
     """
-    first = number % len(pages)
-    turned = [*pages[first:], *pages[:first]]
-    return turned[::-1] if number % 2 else turned
+    step = -1 if number % 2 else 1
+    return [pages[(number + step * place) % len(pages)] for place in range(len(pages))]
 
 
 def minutes(pages: Sequence[str], rounds: int) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Final
 
@@ -44,7 +43,7 @@ def peer(name: str, packages: Path, weights: Path) -> dict[str, Path]:
     }
 
 
-def serve(mounts: Mounts, *, isolated: bool = False) -> AbstractContextManager[StaticServer]:
+def serve(mounts: Mounts, *, isolated: bool = False) -> StaticServer:
     """A host that compresses text and WebAssembly and nothing else, with the headers for threads if that is asked."""
     return StaticServer(mounts, ISOLATION_HEADERS if isolated else None, compress=True)
 

@@ -34,8 +34,9 @@ def page_table(path: Path) -> str:
             rule,
             *map(_line, content["rows"]),
             "",
-            f"First answer through {content['line']}, new profile, empty cache, {content['photos']['small']} JPEG; medians "
-            f"over {content['rounds']} rounds, the 10th and 90th percentile in brackets. All pages answered the same label. "
+            f"First answer through {content['line']}, new profile, empty cache, {content['photos']['small']} JPEG; "
+            f"medians over {content['rounds']} rounds, the 10th and 90th percentile in brackets. Every page answered the "
+            "same label. "
             + (f"Not measured: {'; '.join(missing)}. " if missing else ""),
             "",
             measured_with(content),

@@ -1,10 +1,11 @@
 """The smallest weights of each peer that keep the accuracy, by the rule that our own were chosen by.
 
-At most three photos fewer right than float32 over validation and test together (issue 3; docs/decisions/006). Of each
-peer's candidates the smallest is tried first, so that the others' accuracy is not known, nor needed. All are counted on
-the contract's own pixels: what a page's resize costs is another matter than what its weights cost.
+At most three photos fewer right than float32 over validation and test together (docs/decisions/006). Of a peer's
+candidates the smallest is tried first, and the accuracy of those that are larger than the chosen one is not looked at.
+All are counted on the contract's own pixels: what a page's resize costs is another matter than what its weights cost.
 
-Without photos, what was found for the same model before is used (``weights.json``, which a run with photos writes).
+Without photos, what was chosen for the same model before is made again (``weights.json``, written by a whole run with
+photos).
 """
 
 from __future__ import annotations
@@ -12,48 +13,51 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
-import onnx
 from numpy.typing import NDArray
 
 from benchmarks.page import graphs, lite
+from benchmarks.page.place import place
 from benchmarks.page.plan import PEERS
 from training.data import Sample, open_dataset
-from training.official import environment as official
-from training.progress import bar, say
+from training.progress import bar
 from twinlens.classifier import Classifier
-from twinlens.contract import Contract
 from twinlens.errors import TwinlensError
 from twinlens.store import ModelVersion, write_atomically
 
 RECORD: Final = Path(__file__).with_name("weights.json")
 FEWER: Final = 3
 """How many photos fewer than float32 may be right."""
-ONNX: Final = ("onnxruntime_web", "transformers_js")
-"""Peers that run the same ONNX file."""
-LITE: Final = "litert_js"
+_ONNX: Final = ("onnxruntime_web", "transformers_js")
+_LITE: Final = ("litert_js",)
 _CALIBRATED_ON: Final = 100
 _SPLITS: Final = ("validation", "test")
-_NEEDS_PHOTOS: Final = ("static int8", "integer_quant")
-# What Transformers.js calls files of so few bits, and their suffix (its utils/dtypes.js).
-_DTYPES: Final = {
-    "float32": ("fp32", ""),
-    "float16": ("fp16", "_fp16"),
-    "int8 as exported": ("int8", "_int8"),
-    "dynamic int8": ("q8", "_quantized"),
-    "static int8": ("q8", "_quantized"),
-    "int4 and int8 as exported": ("q4", "_q4"),
-}
+_NEED_PHOTOS: Final = ("static int8", "integer_quant")
+_NOT_TO_BE_HAD: Final = ("unsupported_operation", "missing_requirement")
+"""Errors that leave a peer out, with the reason: its weights cannot be made of this network, or on this machine."""
 
 
 class Counted(NamedTuple):
-    """Photos as the network is given them, float32 of shape (N, 3, height, width), and the index of their labels."""
+    """Photos as the network is given them, float32 of shape (N, 3, height, width), and the index of their labels.
+
+    ``calibration`` are some of the training photos.
+    """
 
     images: NDArray[np.float32]
     labels: NDArray[np.int64]
     calibration: NDArray[np.float32]
+
+
+class Files(Protocol):
+    """Candidates for the weights of a peer: :class:`benchmarks.page.graphs.Files` for example."""
+
+    def candidates(self, calibration: NDArray[np.float32] | None, only: str | None = None) -> dict[str, bytes]:
+        """The files by name: all of them, or the one that is named; some need images to be calibrated on."""
+
+    def answers(self, data: bytes, images: NDArray[np.float32]) -> NDArray[np.int64]:
+        """The index of the best label of each image."""
 
 
 def choose(
@@ -86,36 +90,39 @@ def prepare(
     :param photos: a data set as training takes it; None: what was chosen before is made again.
     :param folder: gets one folder for each peer.
     :param cache: folder of the official route's environment.
-    :return: for each peer ``chosen``, ``bytes``, ``candidates`` (rows of :func:`choose`), ``right_float32``,
-        ``photos`` and ``command``; or ``not_measured``, why there is nothing to measure.
-    :raises TwinlensError: ``invalid_data`` if the photos are no data set of the model's labels, or if nothing was
-        recorded for this model, or not for a peer that can be had without photos.
+    :return: for each peer ``chosen``, ``bytes``, ``candidates`` (rows of :func:`choose`), ``right_float32`` and
+        ``photos``, and without photos the ``command`` that chose; or ``not_measured``: why it has no weights.
+    :raises TwinlensError: ``invalid_data`` if the photos are no data set of the model's labels, or, without photos, if
+        nothing was chosen for this model yet or the weights have to be calibrated.
     """
     version = classifier.version
-    plain = graphs.shipped(version)
-    whole = graphs.float32(plain)
     counted = None if photos is None else read(classifier, photos)
-    recorded = {} if counted else _recorded(version)
+    known = {} if counted else _recorded(version)
+    onnx_files = graphs.Files(version)
+    float32 = None if counted is None else _right(onnx_files, onnx_files.float32.SerializeToString(), counted)
     found: dict[str, dict[str, Any]] = {}
-    if counted:
-        least = int((graphs.answers(whole, counted.images) == counted.labels).sum())
-    if set(peers) & set(ONNX):
-        name, facts = (
-            _chosen(_onnx_candidates(plain, whole, counted), _by_onnx_runtime(counted), least)
-            if counted
-            else _again(recorded["onnxruntime_web"])
-        )
-        made = _onnx_candidates(plain, whole, counted, only=name)[name]
-        found |= dict.fromkeys([peer for peer in ONNX if peer in peers], facts)
-        for peer in ONNX:
-            if peer in peers:
-                _place_onnx(peer, folder / peer, made, name, version.contract)
-    if LITE in peers:
-        found[LITE] = _lite(whole, counted, recorded, least if counted else 0, folder / LITE, cache, version.contract)
-    for facts in found.values():
-        if counted and "chosen" in facts:
-            facts |= {"right_float32": least, "photos": len(counted.labels)}
-    return {peer: dict(found[peer]) for peer in PEERS if peer in found}
+    kinds: tuple[tuple[Sequence[str], Files], ...] = (
+        (_ONNX, onnx_files),
+        (_LITE, lite.Files(onnx_files.float32, cache)),
+    )
+    for names, files in kinds:
+        wanted = [name for name in names if name in peers]
+        if not wanted:
+            continue
+        try:
+            if counted is None or float32 is None:
+                name, data, facts = _made_again(files, known[wanted[0]])
+            else:
+                name, data, facts = _chosen(files, counted, float32)
+        except TwinlensError as error:
+            if error.code not in _NOT_TO_BE_HAD:
+                raise
+            found |= {peer: {"not_measured": error.detail} for peer in wanted}
+            continue
+        for peer in wanted:
+            place(peer, folder / peer, name, data, version.contract)
+            found[peer] = facts
+    return {peer: found[peer] for peer in PEERS if peer in found}
 
 
 def read(classifier: Classifier, photos: Path) -> Counted:
@@ -144,149 +151,53 @@ def read(classifier: Classifier, photos: Path) -> Counted:
         return Counted(images(samples), np.array([sample.label for sample in samples]), images(calibration))
 
 
-def record(found: Mapping[str, Mapping[str, Any]], version: ModelVersion, command: str, path: Path = RECORD) -> None:
+def record(
+    found: Mapping[str, Mapping[str, Any]], version: ModelVersion, command: str, path: Path | None = None
+) -> None:
     """Keep what was chosen with photos for runs without.
 
     :param found: what :func:`prepare` gives.
     :param command: the one that chose.
+    :param path: :data:`RECORD` by default.
     """
     content = {"model": version.digest, "command": command, "peers": found}
-    write_atomically(path, (json.dumps(content, ensure_ascii=False, indent=2) + "\n").encode())
+    write_atomically(path or RECORD, (json.dumps(content, ensure_ascii=False, indent=2) + "\n").encode())
 
 
-def _recorded(version: ModelVersion, path: Path = RECORD) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        content = {"model": None}
+def _recorded(version: ModelVersion) -> dict[str, dict[str, Any]]:
+    content = json.loads(RECORD.read_bytes()) if RECORD.is_file() else {"model": None}
     if content["model"] != version.digest:
         raise TwinlensError(
             "invalid_data",
-            f"Which weights of the peers keep the accuracy of the model {version.path.name} was not found out yet. "
+            f"Which weights of the peers keep the accuracy of the model {version.path.name} is not known yet. "
             "Run: make bench-page PHOTOS=folder",
         )
     return {peer: facts | {"command": content["command"]} for peer, facts in content["peers"].items()}
 
 
-def _again(facts: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """What was recorded for a peer, if it can be made without photos."""
-    name = facts["chosen"]
-    if name in _NEEDS_PHOTOS:
+def _chosen(files: Files, counted: Counted, float32: int) -> tuple[str, bytes, dict[str, Any]]:
+    candidates = files.candidates(counted.calibration)
+    name, rows = choose(candidates, lambda data: _right(files, data, counted), float32 - FEWER)
+    if name is None:
+        raise TwinlensError(
+            "unsupported_operation", f"None of its weights has at most {FEWER} photos fewer right than float32."
+        )
+    facts = {"chosen": name, "bytes": len(candidates[name]), "candidates": rows}
+    return name, candidates[name], facts | {"right_float32": float32, "photos": len(counted.labels)}
+
+
+def _made_again(files: Files, known: Mapping[str, Any]) -> tuple[str, bytes, dict[str, Any]]:
+    if "not_measured" in known:
+        raise TwinlensError("unsupported_operation", known["not_measured"])
+    name = known["chosen"]
+    if name in _NEED_PHOTOS:
         raise TwinlensError(
             "invalid_data", f"The weights {name!r} are calibrated on photos. Run: make bench-page PHOTOS=folder"
         )
-    return name, dict(facts)
+    data = files.candidates(None, name)[name]
+    # Another version of what makes them may make other bytes.
+    return name, data, dict(known) | {"bytes": len(data)}
 
 
-def _chosen(
-    candidates: Mapping[str, bytes], right: Callable[[bytes], int], least: int
-) -> tuple[str, dict[str, Any]]:
-    name, rows = choose(candidates, right, least - FEWER)
-    if name is None:
-        raise TwinlensError("invalid_data", "None of a peer's weights has as many photos right as float32 less three.")
-    return name, {"chosen": name, "bytes": len(candidates[name]), "candidates": rows}
-
-
-def _onnx_candidates(
-    plain: onnx.ModelProto, whole: onnx.ModelProto, counted: Counted | None, only: str | None = None
-) -> dict[str, bytes]:
-    makers: dict[str, Callable[[], onnx.ModelProto]] = {
-        "float32": lambda: whole,
-        "float16": lambda: graphs.float16(whole),
-        "dynamic int8": lambda: graphs.dynamic_int8(whole),
-        "int8 as exported": lambda: plain,
-        "int4 and int8 as exported": lambda: graphs.int4(plain),
-    }
-    if counted:
-        makers["static int8"] = lambda: graphs.static_int8(whole, counted.calibration)
-    found = {}
-    for name, make in makers.items():
-        if only in (None, name):
-            say(f"Weights for ONNX Runtime: {name}")
-            found[name] = make().SerializeToString()
-    return found
-
-
-def _by_onnx_runtime(counted: Counted) -> Callable[[bytes], int]:
-    return lambda data: int(
-        (graphs.answers(onnx.load_from_string(data), counted.images) == counted.labels).sum()
-    )
-
-
-def _lite(
-    whole: onnx.ModelProto,
-    counted: Counted | None,
-    recorded: Mapping[str, Any],
-    least: int,
-    folder: Path,
-    cache: Path | None,
-    contract: Contract,
-) -> dict[str, Any]:
-    """LiteRT's weights, or why there are none: they need the official route, which not every machine has."""
-    try:
-        environment = official.prepare(cache)
-        made = lite.candidates(whole, environment, counted.calibration if counted else None)
-        if counted:
-            name, facts = _chosen(
-                made,
-                lambda data: int((lite.answers(data, environment, counted.images) == counted.labels).sum()),
-                least,
-            )
-        else:
-            name, facts = _again(recorded[LITE])
-    except TwinlensError as error:
-        if error.code not in ("unsupported_operation", "missing_requirement"):
-            raise
-        return {"not_measured": error.detail}
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "model.tflite").write_bytes(made[name])
-    _place_rules(folder, contract)
-    return facts
-
-
-def _place_onnx(peer: str, folder: Path, data: bytes, name: str, contract: Contract) -> None:
-    """The ONNX file, as ONNX Runtime's page or as Transformers.js' pipeline looks for it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    if peer == "onnxruntime_web":
-        (folder / "model.onnx").write_bytes(data)
-        _place_rules(folder, contract)
-        return
-    dtype, suffix = _DTYPES[name]
-    model = folder / "classifier"
-    (model / "onnx").mkdir(parents=True, exist_ok=True)
-    (model / "onnx" / f"model{suffix}.onnx").write_bytes(data)
-    (folder / "dtype.js").write_text(f"export const dtype = {json.dumps(dtype)};\n", encoding="utf-8")
-    labels = contract.label_names
-    config = {
-        "model_type": "mobilenet_v2",
-        "architectures": ["MobileNetV2ForImageClassification"],
-        "id2label": {str(index): label for index, label in enumerate(labels)},
-        "label2id": {label: index for index, label in enumerate(labels)},
-    }
-    processor = {
-        "image_processor_type": "MobileNetV2ImageProcessor",
-        "do_resize": True,
-        "size": {"shortest_edge": contract.resize.shorter_edge},
-        "resample": 2,
-        "do_center_crop": True,
-        "crop_size": {"height": contract.crop.height, "width": contract.crop.width},
-        "do_rescale": True,
-        "rescale_factor": contract.normalize.scale,
-        "do_normalize": True,
-        "image_mean": list(contract.normalize.mean),
-        "image_std": list(contract.normalize.std),
-    }
-    (model / "config.json").write_text(json.dumps(config), encoding="utf-8")
-    (model / "preprocessor_config.json").write_text(json.dumps(processor), encoding="utf-8")
-
-
-def _place_rules(folder: Path, contract: Contract) -> None:
-    """What a tutorial's page has written into it."""
-    rules = {
-        "labels": contract.label_names,
-        "mean": list(contract.normalize.mean),
-        "std": list(contract.normalize.std),
-        "size": contract.crop.height,
-    }
-    lines = [f"export const {name} = {json.dumps(value)};\n" for name, value in rules.items()]
-    (folder / "rules.js").write_text("".join(lines), encoding="utf-8")
+def _right(files: Files, data: bytes, counted: Counted) -> int:
+    return int((files.answers(data, counted.images) == counted.labels).sum())

@@ -1,10 +1,10 @@
 import * as ort from 'onnxruntime-web/wasm';
-import { labels, mean, std, size } from './model/rules.js';
+import { labels, mean, options, size, std } from './model/rules.js';
 import { best, middle } from './shared/pixels.js';
 import { onPhoto } from './shared/show.js';
 
 ort.env.wasm.numThreads = Number(new URLSearchParams(location.search).get('threads') ?? 1);
-const loading = ort.InferenceSession.create('./model/model.onnx', { executionProviders: ['wasm'] });
+const loading = ort.InferenceSession.create('./model/model.onnx', { executionProviders: ['wasm'], ...options });
 
 onPhoto(async (file) => {
   const pixels = await middle(file, size);

@@ -1,4 +1,4 @@
-/** From a photo to the network's input, as tutorials do it: a canvas of the input's size, and a loop over its pixels. */
+/** From a photo to the input of a network, as tutorials do it: a canvas of its size, and a loop over its pixels. */
 
 /** The middle of the photo as RGBA bytes of `size` x `size` pixels. */
 export async function middle(file, size) {
