@@ -55,7 +55,7 @@ def _run(options: Options) -> int:
     say(f"{options.rounds} rounds: about {minutes(list(mounts), options.rounds):.0f} minutes")
     rounds = _rounds(options, mounts, plan, [classifier.version.digest, known, found])
     exported = export_sizes(classifier.version)["tfjs"]["bytes"]
-    named = {OURS: {"chosen": "as exported", "bytes": exported}} | found
+    named: dict[str, dict[str, Any]] = {OURS: {"chosen": "as exported", "bytes": exported}} | found
     made, asked = rows(rounds, options.only, named), goals(rounds)
     contract = classifier.contract
     content = result(

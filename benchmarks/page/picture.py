@@ -35,9 +35,7 @@ def draw(rows: Sequence[Mapping[str, Any]], line: str, threads: int) -> bytes:
     return buffer.getvalue()
 
 
-def _bars(
-    axes: Axes, rows: Sequence[Mapping[str, Any]], kinds: Sequence[tuple[str, str]], per: float
-) -> None:
+def _bars(axes: Axes, rows: Sequence[Mapping[str, Any]], kinds: Sequence[tuple[str, str]], per: float) -> None:
     """Two bars for each page, whiskers from the 10th to the 90th percentile of the rounds."""
     for y, row in enumerate(rows):
         colour = _OURS_COLOUR if row["page"] == OURS else _PEER_COLOUR

@@ -35,7 +35,7 @@ def page_table(path: Path) -> str:
             *map(_line, content["rows"]),
             "",
             f"First answer through {content['line']}, new profile, empty cache, {content['photos']['small']} JPEG; "
-            f"medians over {content['rounds']} rounds, the 10th and 90th percentile in brackets. Every page answered the "
+            f"medians over {content['rounds']} rounds, the 10th and 90th percentile in brackets. Every page gave the "
             "same label. "
             + (f"Not measured: {'; '.join(missing)}. " if missing else ""),
             "",

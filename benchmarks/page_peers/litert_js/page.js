@@ -1,12 +1,14 @@
 import { loadAndCompile, loadLiteRt, Tensor } from '@litertjs/core';
-import { labels, mean, std, size } from './model/rules.js';
+import { labels, mean, size, std } from './model/rules.js';
 import { best, middle } from './shared/pixels.js';
 import { onPhoto } from './shared/show.js';
 
 async function load() {
-  const threads = new URLSearchParams(location.search).has('threads');
-  await loadLiteRt(new URL('packages/@litertjs/core/wasm/', document.baseURI).href, { threads });
-  return loadAndCompile(new URL('model/model.tflite', document.baseURI).href, { accelerator: 'wasm' });
+  const numThreads = Number(new URLSearchParams(location.search).get('threads') ?? 1);
+  const runtime = new URL('packages/@litertjs/core/wasm/', document.baseURI).href;
+  await loadLiteRt(runtime, { threads: numThreads > 1 });
+  const model = new URL('model/model.tflite', document.baseURI).href;
+  return loadAndCompile(model, { accelerator: 'wasm', cpuOptions: { numThreads } });
 }
 
 const loading = load();
