@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, TypedDict
@@ -100,6 +100,14 @@ class Large(TypedDict):
     decode_ms: list[float]
 
 
+def down_by(counts: Sequence[tuple[float, int]], moment: float) -> int:
+    """Bytes that had come down a line by a moment.
+
+    :param counts: seconds, and all bytes until then, in order.
+    """
+    return max((count for when, count in counts if when <= moment), default=0)
+
+
 def first(url: str, photo: Path, label: str, line: Network | None) -> First:
     """A first visit with a new profile and an empty cache; the photo is chosen as soon as there is something to choose.
 
@@ -113,7 +121,7 @@ def first(url: str, photo: Path, label: str, line: Network | None) -> First:
             return First(milliseconds=_first_answer(page, label)[0], bytes=None)
     with Proxy(line, url, shared=True) as proxy, _opened(proxy.url, photo) as page, _counting(proxy) as counts:
         milliseconds, moment = _first_answer(page, label)
-        return First(milliseconds=milliseconds, bytes=_at(counts, moment))
+        return First(milliseconds=milliseconds, bytes=down_by(counts, moment))
 
 
 def warm(url: str, photo: Path, label: str, count: int) -> list[float]:
@@ -251,7 +259,3 @@ def _counting(proxy: Proxy) -> Iterator[list[tuple[float, int]]]:
         ended.set()
         thread.join()
 
-
-def _at(counts: list[tuple[float, int]], moment: float) -> int:
-    """What was counted last up to a moment."""
-    return max((count for when, count in counts if when <= moment), default=0)
