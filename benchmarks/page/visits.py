@@ -258,4 +258,3 @@ def _counting(proxy: Proxy) -> Iterator[list[tuple[float, int]]]:
     finally:
         ended.set()
         thread.join()
-
