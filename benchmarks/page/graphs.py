@@ -88,7 +88,7 @@ def exported(version: ModelVersion) -> onnx.ModelProto:
     for node in cut.graph.node:
         node.input[:] = [names.get(name, name) for name in node.input]
         node.output[:] = [names.get(name, name) for name in node.output]
-    shape = ["batch", 3, contract.crop.height, contract.crop.width]
+    shape: list[str | int | None] = ["batch", 3, contract.crop.height, contract.crop.width]
     cut.graph.input[0].CopyFrom(helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, shape))
     shape = ["batch", len(contract.labels)]
     cut.graph.output[0].CopyFrom(helper.make_tensor_value_info(LOGITS, TensorProto.FLOAT, shape))

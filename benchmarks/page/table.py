@@ -36,8 +36,7 @@ def page_table(path: Path) -> str:
             "",
             f"First answer through {content['line']}, new profile, empty cache, {content['photos']['small']} JPEG; "
             f"medians over {content['rounds']} rounds, the 10th and 90th percentile in brackets. Every page gave the "
-            "same label. "
-            + (f"Not measured: {'; '.join(missing)}. " if missing else ""),
+            "same label. " + (f"Not measured: {'; '.join(missing)}. " if missing else ""),
             "",
             measured_with(content),
         ]

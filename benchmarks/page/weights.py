@@ -165,7 +165,7 @@ def record(
 
 
 def _recorded(version: ModelVersion) -> dict[str, dict[str, Any]]:
-    content = json.loads(RECORD.read_bytes()) if RECORD.is_file() else {"model": None}
+    content: dict[str, Any] = json.loads(RECORD.read_bytes()) if RECORD.is_file() else {"model": None}
     if content["model"] != version.digest:
         raise TwinlensError(
             "invalid_data",

@@ -20,7 +20,7 @@ def test_by_default_everything_is_measured(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "command"),
     [
-        (["--only", "litert_js, twinlens"], "--only twinlens,litert_js"),
+        (["--only", "litert_js, twinlens"], "--only litert_js,twinlens"),
         (["--rounds", "2"], "--rounds 2"),
         (["--warm", "3"], "--warm 3"),
     ],
