@@ -1,0 +1,138 @@
+"""Photos that show the same picture: the same bytes, or nearly the same by PDQ, a perceptual hash.
+
+PDQ is Facebook's hash for finding copies of a photo at scale: 256 bits, made to survive other sizes, formats and
+qualities. Two photos whose hashes differ in at most 31 bits are taken for the same picture, as its authors advise
+(https://github.com/facebook/ThreatExchange/tree/main/pdq). All pairs within that distance are found exactly: bits as
+-1 and 1 make the distance a product of matrices, which for 100,000 photos takes a minute, and is a few lines.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import numpy as np
+import pdqhash
+import torch
+from numpy.typing import NDArray
+
+from training.dataset.kept import kept
+from training.dataset.manifest import Row
+from training.files import decode_in_turn, quiet
+from training.progress import bar
+from training.rules import standard
+from twinlens.errors import TwinlensError
+from twinlens.inference import available_threads
+
+NEAR: Final = 31
+"""Bits of 256 by which the hashes of the same picture may differ."""
+
+_BITS: Final = 256
+# Below this, PDQ's authors say, a picture has too little in it for its hash to mean anything: a blank wall, a screen.
+_LEAST_QUALITY: Final = 50
+_BLOCK: Final = 2048
+# PDQ looks at 64 x 64 blocks of brightness, so a JPEG may be decoded at a fraction of its size.
+_SMALL: Final = standard(512, 512)
+
+
+class Pair(NamedTuple):
+    """Two photos that show the same, by their indices."""
+
+    one: int
+    other: int
+    distance: int
+    """Bits by which their hashes differ; 0 for the same bytes too."""
+    exact: bool
+    """The same bytes."""
+
+
+def hashes(folder: Path, rows: Sequence[Row]) -> NDArray[np.uint8]:
+    """The PDQ hash of each photo and its quality, computed once for each photo.
+
+    :return: uint8 array of shape (photos, 33): 32 bytes of bits, then the quality, 0 to 100.
+    :raises TwinlensError: ``invalid_data`` if a photo cannot be read; ``verify`` finds those.
+    """
+
+    def one(row: Row) -> NDArray[np.uint8]:
+        try:
+            image = decode_in_turn((folder / row.path).read_bytes(), _SMALL).image
+        except (OSError, TwinlensError) as error:
+            why = error.detail if isinstance(error, TwinlensError) else error.strerror
+            raise TwinlensError(
+                "invalid_data", f"{row.path} cannot be used ({why}). Run `python -m training data verify` first."
+            ) from None
+        image.thumbnail((512, 512))
+        bits, quality = pdqhash.compute(np.asarray(image))
+        return np.append(np.packbits(np.asarray(bits, np.uint8)), np.uint8(min(quality, 100)))
+
+    def compute(part: Sequence[Row]) -> NDArray[np.uint8]:
+        with ThreadPoolExecutor(available_threads()) as pool, bar(len(part), "Fingerprints") as progress:
+            found = []
+            for each in pool.map(one, part):
+                found.append(each)
+                progress.update()
+        return np.stack(found)
+
+    quiet()
+    return kept(folder, "pdq-512", rows, compute) if rows else np.zeros((0, 33), np.uint8)
+
+
+def exact_pairs(rows: Sequence[Row]) -> Iterator[Pair]:
+    """Each photo whose bytes came before, with the first of them."""
+    first: dict[str, int] = {}
+    for index, row in enumerate(rows):
+        if row.sha256 in first:
+            yield Pair(first[row.sha256], index, 0, True)
+        else:
+            first[row.sha256] = index
+
+
+def near_pairs(found: NDArray[np.uint8], rows: Sequence[Row], near: int = NEAR) -> Iterator[Pair]:
+    """All pairs of photos with other bytes whose hashes differ in at most so many bits.
+
+    :param found: as :func:`hashes` gives it.
+    :param near: largest distance.
+    """
+    _, unique = np.unique([row.sha256 for row in rows], return_index=True)
+    chosen = np.sort([index for index in unique if found[index, -1] >= _LEAST_QUALITY]).astype(np.int64)
+    signs = torch.from_numpy(np.unpackbits(found[chosen, :-1], axis=1).astype(np.float32) * 2 - 1)
+    for start in range(0, len(chosen), _BLOCK):
+        products = signs[start : start + _BLOCK] @ signs[start:].T
+        # Equal bits less unequal ones: 256 less twice the distance, exactly, in float32.
+        for one, other in torch.nonzero(products >= _BITS - 2 * near).tolist():
+            if one < other:
+                distance = int(_BITS - products[one, other].item()) // 2
+                yield Pair(int(chosen[start + one]), int(chosen[start + other]), distance, False)
+
+
+def twins(folder: Path, rows: Sequence[Row], near: int = NEAR) -> list[Pair]:
+    """All pairs that show the same picture.
+
+    :param near: as for :func:`near_pairs`; below 0, only the same bytes count.
+    """
+    pairs = list(exact_pairs(rows))
+    if near >= 0:
+        pairs += near_pairs(hashes(folder, rows), rows, near)
+    return pairs
+
+
+def clusters(count: int, pairs: Iterable[Pair]) -> list[list[int]]:
+    """Photos that hang together by pairs, the largest first, and each one's in order; those without a twin are left out."""
+    above = list(range(count))
+
+    def top(index: int) -> int:
+        while above[index] != index:
+            above[index] = above[above[index]]
+            index = above[index]
+        return index
+
+    for pair in pairs:
+        one, other = sorted((top(pair.one), top(pair.other)))
+        above[other] = one
+    found = defaultdict(list)
+    for index in range(count):
+        found[top(index)].append(index)
+    return sorted((each for each in found.values() if len(each) > 1), key=lambda each: (-len(each), each[0]))
