@@ -20,7 +20,13 @@ _MOST_BYTES: Final = 256 << 20
 _MOST_GROWTH: Final = 200
 _MOST_ENTRIES: Final = 5_000_000
 _ENCRYPTED: Final = 0x1
-_SPLITS: Final = {"train": "train", "validation": "validation", "val": "validation", "valid": "validation", "test": "test"}
+_SPLITS: Final = {
+    "train": "train",
+    "validation": "validation",
+    "val": "validation",
+    "valid": "validation",
+    "test": "test",
+}
 
 
 def entries(archive: zipfile.ZipFile, left_out: LeftOut) -> list[zipfile.ZipInfo]:
@@ -30,7 +36,9 @@ def entries(archive: zipfile.ZipFile, left_out: LeftOut) -> list[zipfile.ZipInfo
     """
     infos = archive.infolist()
     if len(infos) > _MOST_ENTRIES:
-        raise TwinlensError("invalid_data", f"The archive has {len(infos):,} entries; at most {_MOST_ENTRIES:,} are read.")
+        raise TwinlensError(
+            "invalid_data", f"The archive has {len(infos):,} entries; at most {_MOST_ENTRIES:,} are read."
+        )
     found = []
     for info in infos:
         if info.is_dir():

@@ -6,7 +6,6 @@ it was: what is saved or was refused for good is not asked for again.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
@@ -20,7 +19,7 @@ from training.dataset import manifest
 from training.dataset.intake import Intake, check
 from training.dataset.manifest import Row
 from training.dataset.sources import Candidate, Source
-from training.dataset.web import AskedToWait, Client, Refused, allowed_to_learn, said
+from training.dataset.web import Client, RefusedError, WaitError, allowed_to_learn, said
 from training.files import quiet
 from training.progress import bar
 from twinlens.errors import TwinlensError
@@ -89,14 +88,14 @@ def collect(folder: Path, source: Source, client: Client, connections: int = 4) 
                 for candidate, found in _fetched(_new(source, done, result), client, connections):
                     try:
                         data = found.result()
-                    except (Refused, TwinlensError) as error:
+                    except (RefusedError, TwinlensError) as error:
                         take(candidate, REFUSED, error.detail if isinstance(error, TwinlensError) else str(error))
-                    except (httpx.HTTPError, AskedToWait) as error:
+                    except (httpx.HTTPError, WaitError) as error:
                         take(candidate, FAILED, str(error) or type(error).__name__)
                     else:
                         row, new = intake.put(data, candidate.about)
                         take(candidate, SAVED if new else KNOWN, None, row)
-            except (AskedToWait, httpx.HTTPError) as error:
+            except (WaitError, httpx.HTTPError) as error:
                 raise said(error) from None
             finally:
                 intake.save()
@@ -135,7 +134,7 @@ def _fetched(
                 while stopped is None and len(under_way) < connections:
                     try:
                         candidate = next(candidates)
-                    except (AskedToWait, httpx.HTTPError, TwinlensError, StopIteration) as error:
+                    except (WaitError, httpx.HTTPError, TwinlensError, StopIteration) as error:
                         stopped = error
                     else:
                         under_way[pool.submit(fetch, candidate)] = candidate

@@ -248,7 +248,9 @@ def _torchvision_parts(kind: Any, name: str, downloads: Path) -> list[tuple[mani
                 "download_failed", f"{name} could not be fetched ({error}). What arrived is in {downloads}."
             ) from None
     if not parts:
-        raise TwinlensError("invalid_arguments", f"{name} has no splits that are known here: import its folder instead.")
+        raise TwinlensError(
+            "invalid_arguments", f"{name} has no splits that are known here: import its folder instead."
+        )
     return parts
 
 

@@ -17,7 +17,7 @@ from typing import Any, Final, Protocol, get_args
 
 from training.dataset.intake import About
 from training.dataset.manifest import Split, check_label
-from training.dataset.web import Client, Refused
+from training.dataset.web import Client, RefusedError
 from twinlens.errors import TwinlensError
 from twinlens.folders import readable
 
@@ -149,7 +149,7 @@ class Openverse:
                 found: list[Any] = answer["results"]
                 pages = int(answer["page_count"])
                 candidates = [candidate for each in found if (candidate := self._candidate(each))]
-            except Refused as error:
+            except RefusedError as error:
                 raise TwinlensError("download_failed", f"{self._base} refused the search: {error}.") from None
             except (ValueError, KeyError, TypeError, AttributeError):
                 raise TwinlensError(

@@ -11,6 +11,7 @@ is divided anew: figures on a test split that changes cannot be compared.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter, defaultdict, deque
 from collections.abc import Sequence
 from pathlib import Path
@@ -51,6 +52,16 @@ def split(
     divided = divide(rows, twins(folder, rows, near), seed, {"validation": validation, "test": test}, anew)
     manifest.write(folder, divided)
     return divided
+
+
+def grouped(rows: Sequence[Row], pattern: re.Pattern[str]) -> list[Row]:
+    """Rows with the group that a pattern finds in their path: its first group, else all that it matches."""
+    found = []
+    for row in rows:
+        match = pattern.search(row.path)
+        name = match and (match[1] if pattern.groups else match[0])
+        found.append(row.model_copy(update={"group": name}) if name else row)
+    return found
 
 
 def divide(rows: Sequence[Row], pairs: Sequence[Pair], seed: int, parts: dict[Split, float], anew: bool) -> list[Row]:
@@ -115,9 +126,7 @@ def _groups(rows: Sequence[Row], pairs: Sequence[Pair]) -> list[list[int]]:
     return found + [[index] for index in range(len(rows)) if index not in grouped]
 
 
-def _wanted(
-    rows: Sequence[Row], shares: dict[Split, float], groups: dict[str, int]
-) -> dict[str, dict[Split, float]]:
+def _wanted(rows: Sequence[Row], shares: dict[Split, float], groups: dict[str, int]) -> dict[str, dict[Split, float]]:
     """How many photos of each label each split should have: at least one held out, where there are groups enough."""
     wanted: dict[str, dict[Split, float]] = {}
     for label, count in Counter(row.label for row in rows).items():

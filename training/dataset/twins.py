@@ -120,7 +120,7 @@ def twins(folder: Path, rows: Sequence[Row], near: int = NEAR) -> list[Pair]:
 
 
 def clusters(count: int, pairs: Iterable[Pair]) -> list[list[int]]:
-    """Photos that hang together by pairs, the largest first, and each one's in order; those without a twin are left out."""
+    """Photos that hang together by pairs, the largest first, each one's in order; those without a twin are left out."""
     above = list(range(count))
 
     def top(index: int) -> int:

@@ -1,4 +1,4 @@
-"""Asking other people's servers politely: who asks is said, each host is asked at a set rate, and what it says is heeded.
+"""Asking other people's servers politely: they are told who asks, are asked at a set rate, and are heeded.
 
 httpx does the requests and httpx-retries the retries. What is ours is the pace: one clock per host, which every thread
 waits for, and which a ``Retry-After`` moves on for all of them.
@@ -28,7 +28,7 @@ _BLOCK: Final = 1 << 16
 _FORBIDDEN: Final = ("noai", "noimageai", "noindex", "noimageindex")
 
 
-class AskedToWait(Exception):
+class WaitError(Exception):
     """A server wants to be left alone for longer than someone would sit and wait."""
 
     def __init__(self, host: str, seconds: float) -> None:
@@ -36,7 +36,7 @@ class AskedToWait(Exception):
         self.host, self.seconds = host, seconds
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """An answer that will not get better by asking again; the message says why."""
 
 
@@ -74,14 +74,14 @@ class _Paced(httpx.BaseTransport):
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request when its host's time has come.
 
-        :raises AskedToWait: if the host wants more time than anyone would wait.
+        :raises WaitError: if the host wants more time than anyone would wait.
         """
         host = request.url.netloc.decode("ascii")
         with self._lock:
             now = time.monotonic()
             at = max(now, self._next[host])
             if at - now > self._manners.longest_wait:
-                raise AskedToWait(host, at - now)
+                raise WaitError(host, at - now)
             self._next[host] = at + 1 / self._manners.per_second
         time.sleep(at - now)
         response = self._inner.handle_request(request)
@@ -90,7 +90,7 @@ class _Paced(httpx.BaseTransport):
                 self._next[host] = max(self._next[host], time.monotonic() + seconds)
             if seconds > self._manners.longest_wait:
                 response.close()
-                raise AskedToWait(host, seconds)
+                raise WaitError(host, seconds)
         return response
 
     def close(self) -> None:
@@ -136,8 +136,8 @@ class Client:
         """Fetch what is at an address.
 
         :param check: looks at the answer's headers before its body is read.
-        :raises Refused: if there is nothing, it is too large, or the address cannot be asked for.
-        :raises AskedToWait: as said there.
+        :raises RefusedError: if there is nothing, it is too large, or the address cannot be asked for.
+        :raises WaitError: as said there.
         :raises httpx.HTTPError: if the network or the server failed every time.
         """
         parsed = _parsed(url)
@@ -147,7 +147,7 @@ class Client:
                     f"HTTP {response.status_code} every time", request=response.request, response=response
                 )
             if not response.is_success:
-                raise Refused(f"HTTP {response.status_code} {response.reason_phrase}".rstrip())
+                raise RefusedError(f"HTTP {response.status_code} {response.reason_phrase}".rstrip())
             if check is not None:
                 check(response.headers)
             most = self.manners.most_bytes
@@ -155,28 +155,28 @@ class Client:
             for block in response.iter_bytes(_BLOCK):
                 body += block
                 if len(body) > most:
-                    raise Refused(f"it is larger than {most / (1 << 20):g} MiB")
+                    raise RefusedError(f"it is larger than {most / (1 << 20):g} MiB")
             return bytes(body)
 
 
 def allowed_to_learn(headers: httpx.Headers) -> None:
     """Heed a server that forbids learning from its pictures.
 
-    :raises Refused: if it does.
+    :raises RefusedError: if it does.
     """
     for value in headers.get_list("x-robots-tag", split_commas=True):
         directive = value.rpartition(":")[2].strip().lower()
         if directive in _FORBIDDEN:
-            raise Refused(f"its server forbids learning from it (X-Robots-Tag: {directive})")
+            raise RefusedError(f"its server forbids learning from it (X-Robots-Tag: {directive})")
 
 
 def _parsed(url: str) -> httpx.URL:
     try:
         parsed = httpx.URL(url)
     except (httpx.InvalidURL, TypeError) as error:
-        raise Refused(f"it is no address ({error})") from None
+        raise RefusedError(f"it is no address ({error})") from None
     if parsed.scheme not in ("http", "https") or not parsed.host:
-        raise Refused("it is no http or https address")
+        raise RefusedError("it is no http or https address")
     return parsed
 
 
@@ -186,7 +186,7 @@ def _retry_after(response: httpx.Response) -> float:
     return 0.0
 
 
-def said(error: httpx.HTTPError | AskedToWait) -> TwinlensError:
+def said(error: httpx.HTTPError | WaitError) -> TwinlensError:
     """A failure of a source as an error for a person."""
     return TwinlensError(
         "download_failed",
