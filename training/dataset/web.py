@@ -49,6 +49,8 @@ class Manners:
     per_second: float = 2.0
     """Requests to one host in a second, at most."""
     retries: int = 4
+    backoff: float = 0.5
+    """Seconds before the first retry, about; each further one waits twice as long."""
     timeout: float = 30.0
     """Seconds without a byte."""
     longest_wait: float = 120.0
@@ -108,7 +110,7 @@ class Client:
         self.manners = manners
         retry = Retry(
             total=manners.retries,
-            backoff_factor=0.5,
+            backoff_factor=manners.backoff,
             max_backoff_wait=manners.longest_wait,
             status_forcelist=_FOR_A_WHILE,
         )
