@@ -20,7 +20,7 @@ export PYTHON
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo page site setup node chromium lint format test test-heavy test-all parity parity-dct bench-train bench-convert bench-networks bench-server wrk loadtest container readme lock clean
+.PHONY: help demo page site setup node chromium lint format test test-heavy test-all parity parity-dct bench-train bench-convert bench-networks bench-data bench-server wrk loadtest container readme lock clean
 .NOTPARALLEL:
 
 help: ## Show this list
@@ -70,6 +70,10 @@ bench-convert: setup ## Measure both routes to TensorFlow.js over torchvision's 
 bench-networks: setup ## Train and compare five networks: make bench-networks PHOTOS=folder [ARGS=...]
 	@test -n "$(PHOTOS)" || { echo "Say which photos: make bench-networks PHOTOS=folder" >&2; exit 2; }
 	$(BIN)/python -m benchmarks.networks "$(PHOTOS)" $(ARGS)
+
+bench-data: .venv/.dev ## Measure how many wrong labels `data check` finds: make bench-data PHOTOS=folder [ARGS=...]
+	@test -n "$(PHOTOS)" || { echo "Say which photos: make bench-data PHOTOS=folder" >&2; exit 2; }
+	$(BIN)/python -m benchmarks.data "$(PHOTOS)" $(ARGS)
 
 bench-server: setup wrk ## Measure our server beside five others: make bench-server [PHOTOS=folder] [ARGS=...]
 	$(BIN)/python -m benchmarks.serving $(if $(PHOTOS),"$(PHOTOS)") $(ARGS)

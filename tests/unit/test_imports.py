@@ -39,6 +39,10 @@ ONLY_IN = {
     "flask": {"loadtest.peers"},
     "litserve": {"loadtest.peers"},
     "playwright": {"browser", "parity", "loadtest", "training"},
+    "cleanlab": {"training"},
+    "sklearn": {"training"},
+    "pdqhash": {"training"},
+    "httpx_retries": {"training"},
     "matplotlib": {"parity", "loadtest", "training", "benchmarks"},
 }
 

@@ -70,7 +70,7 @@ def find_noise(embeddings: NDArray[np.float32], labels: Sequence[str], seed: int
     chosen = np.array([index for index, label in enumerate(labels) if counts[label] >= _FOLDS])
     given = np.array([names.index(labels[index]) for index in chosen])
     answers = out_of_fold(embeddings[chosen], given, len(names), seed)
-    wrong = find_label_issues(given, answers, filter_by="prune_by_noise_rate", n_jobs=1)
+    wrong = find_label_issues(given, answers, filter_by="low_self_confidence", n_jobs=1)
     quality = get_label_quality_scores(given, answers)
     best = answers.argmax(axis=1)
     doubts = [

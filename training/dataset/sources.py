@@ -86,7 +86,7 @@ class Table:
                     f"columns, url and label, and if there are such any of {', '.join(_OPTIONAL[1:])}.",
                 )
             for values in reader:
-                if any(values):
+                if any(value.strip() for value in values):
                     yield self._candidate(dict(zip(names, values, strict=False)), reader.line_num)
         except csv.Error as error:
             raise TwinlensError("invalid_data", f"{self._path}, line {reader.line_num}: {error}.") from None

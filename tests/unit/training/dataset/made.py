@@ -14,7 +14,7 @@ from training.dataset.intake import About, Intake
 
 def picture(seed: int, edge: int = 128) -> Image.Image:
     """A picture that PDQ tells from every other."""
-    coarse = np.random.default_rng(seed).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+    coarse = np.random.default_rng(seed).integers(0, 256, (24, 24, 3), dtype=np.uint8)
     return Image.fromarray(coarse).resize((edge, edge), Image.Resampling.BICUBIC)
 
 

@@ -112,7 +112,7 @@ def test_what_is_no_photo_is_refused(tmp_path: Path, headers: dict[str, str], bo
     assert [path.name for path in tmp_path.iterdir() if not path.name.startswith(".")] == [manifest.MANIFEST]
 
 
-@pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://127.0.0.1/a", "http://", "no address", "http://[x/"])
+@pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://127.0.0.1/a", "http://", "no address", "http://a:port/"])
 def test_only_web_addresses_are_asked(url: str) -> None:
     with Client(QUICK) as client, pytest.raises(RefusedError, match="address"):
         client.get(url)
