@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import lzma
 import stat
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Final
 
 from training.dataset.intake import About
+from training.dataset.manifest import Split
 from twinlens.errors import TwinlensError
 
 LeftOut = list[tuple[str, str]]
@@ -20,7 +23,7 @@ _MOST_BYTES: Final = 256 << 20
 _MOST_GROWTH: Final = 200
 _MOST_ENTRIES: Final = 5_000_000
 _ENCRYPTED: Final = 0x1
-_SPLITS: Final = {
+_SPLITS: Final[dict[str, Split]] = {
     "train": "train",
     "validation": "validation",
     "val": "validation",
@@ -41,23 +44,10 @@ def entries(archive: zipfile.ZipFile, left_out: LeftOut) -> list[zipfile.ZipInfo
         )
     found = []
     for info in infos:
-        if info.is_dir():
+        parts = _parts(info)
+        if info.filename.endswith(("/", "\\")) or _hidden(parts):
             continue
-        parts = PurePosixPath(info.filename.replace("\\", "/")).parts
-        reason = None
-        if ".." in parts or info.filename.startswith(("/", "\\")) or ":" in parts[0]:
-            reason = "its name leads out of the archive"
-        elif any(part.startswith(".") or part == "__MACOSX" for part in parts):
-            continue
-        elif stat.S_ISLNK(info.external_attr >> 16):
-            reason = "it is a link"
-        elif info.flag_bits & _ENCRYPTED:
-            reason = "it is encrypted"
-        elif info.file_size > _MOST_BYTES:
-            reason = f"it is larger than {_MOST_BYTES >> 20} MiB"
-        elif info.file_size > _MOST_GROWTH * max(info.compress_size, 1024):
-            reason = f"it grows to more than {_MOST_GROWTH} times its size"
-        if reason:
+        if reason := _unsafe(info, parts):
             left_out.append((info.filename, reason))
         else:
             found.append(info)
@@ -71,7 +61,7 @@ def labelled(
 
     :param about: what else is true of all of them.
     """
-    paths = [PurePosixPath(info.filename.replace("\\", "/")).parts for info in found]
+    paths = [_parts(info) for info in found]
     # Archives are mostly of one folder that holds everything.
     while paths and all(len(parts) > 2 and parts[0] == paths[0][0] for parts in paths) and not _is_split(paths[0][0]):
         paths = [parts[1:] for parts in paths]
@@ -82,7 +72,7 @@ def labelled(
         elif len(parts) < 2 + bool(splits):
             left_out.append((info.filename, "it lies in no label's folder"))
         elif splits:
-            yield info, replace(about, label=parts[1], split=_SPLITS[parts[0].lower()])  # type: ignore[arg-type]
+            yield info, replace(about, label=parts[1], split=_SPLITS[parts[0].lower()])
         else:
             yield info, replace(about, label=parts[0])
 
@@ -90,13 +80,42 @@ def labelled(
 def unpacked(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
     """The bytes of an entry, no more than its header says; zipfile checks their sum.
 
-    :raises zipfile.BadZipFile: if they are not what the archive says.
+    :raises zipfile.BadZipFile: if they cannot be unpacked, or are not what the archive says.
     """
-    with archive.open(info) as stream:
-        data = stream.read(info.file_size + 1)
+    try:
+        with archive.open(info) as stream:
+            data = stream.read(info.file_size + 1)
+    except (zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError) as error:
+        raise zipfile.BadZipFile(str(error) or type(error).__name__) from None
     if len(data) > info.file_size:
         raise zipfile.BadZipFile("it is longer than the archive says")
     return data
+
+
+def _parts(info: zipfile.ZipInfo) -> tuple[str, ...]:
+    """The steps of a name; some programs write them with the other slash."""
+    return PurePosixPath(info.filename.replace("\\", "/")).parts
+
+
+def _hidden(parts: Sequence[str]) -> bool:
+    return any((part.startswith(".") and part != "..") or part == "__MACOSX" for part in parts)
+
+
+def _unsafe(info: zipfile.ZipInfo, parts: Sequence[str]) -> str | None:
+    """Why an entry is not read."""
+    if not parts:
+        return "it has no name"
+    if ".." in parts or parts[0] == "/" or ":" in parts[0]:
+        return "its name leads out of the archive"
+    if stat.S_ISLNK(info.external_attr >> 16):
+        return "it is a link"
+    if info.flag_bits & _ENCRYPTED:
+        return "it is encrypted"
+    if info.file_size > _MOST_BYTES:
+        return f"it is larger than {_MOST_BYTES >> 20} MiB"
+    if info.file_size > _MOST_GROWTH * max(info.compress_size, 1024):
+        return f"it grows to more than {_MOST_GROWTH} times its size"
+    return None
 
 
 def _is_split(folder: str) -> bool:

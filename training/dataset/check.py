@@ -13,7 +13,7 @@ from training import networks
 from training.dataset import manifest
 from training.dataset.embeddings import ARCH, embeddings
 from training.dataset.manifest import Row
-from training.dataset.noise import Noise, find_noise
+from training.dataset.noise import Noise, can_judge, find_noise
 from training.dataset.twins import NEAR, Pair, twins
 from twinlens.errors import TwinlensError
 from twinlens.folders import readable
@@ -149,7 +149,7 @@ def check(
     :param near: as for :func:`training.dataset.twins.twins`.
     :param arch: network that gives the embeddings, by torchvision's name.
     :param init: its weights; see :mod:`training.dataset.embeddings` for why they must not be a model's own.
-    :param judge_labels: look for wrong labels, which takes longest.
+    :param judge_labels: look for wrong labels, which takes longest; not done where there are too few photos for it.
     :raises TwinlensError: ``invalid_data`` if there is no manifest, it lists nothing, or a photo cannot be read; what
         :func:`training.networks.create` raises.
     """
@@ -157,8 +157,9 @@ def check(
     if not rows:
         raise TwinlensError("invalid_data", f"The manifest of {readable(folder)} lists no photo.")
     pairs = twins(folder, rows, near)
-    if not judge_labels:
+    labels = [row.label for row in rows]
+    if not judge_labels or not can_judge(labels):
         return Checked(folder, list(rows), pairs, None, None)
     vectors = embeddings(folder, rows, arch, init)
     weights = init if init in (networks.IMAGENET, networks.NONE) else Path(init).name
-    return Checked(folder, list(rows), pairs, find_noise(vectors, [row.label for row in rows]), f"{arch}, {weights}")
+    return Checked(folder, list(rows), pairs, find_noise(vectors, labels), f"{arch}, {weights}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import io
+import stat
 import zipfile
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -24,14 +25,16 @@ from training.dataset.intake import About, Intake, check
 from training.dataset.manifest import MANIFEST, Row, check_label
 from training.files import LeftOut, below, contents, quiet
 from training.progress import bar
+from twinlens.decode import sniff
 from twinlens.errors import TwinlensError
 from twinlens.folders import is_folder, readable, split_folders, visible
 from twinlens.inference import available_threads
 
 TORCHVISION: Final = "torchvision:"
 
-# Names of torchvision's own splits, tried in this order; what a data set calls otherwise is left out and said so.
-_PARTS: Final[tuple[tuple[manifest.Split, dict[str, Any]], ...]] = (
+_HEAD_BYTES: Final = 512  # as many as `sniff` looks at
+# Arguments of torchvision's own splits, tried in this order. Some data sets have none.
+_PARTS: Final[tuple[tuple[manifest.Split | None, dict[str, Any]], ...]] = (
     ("train", {"train": True}),
     ("test", {"train": False}),
     ("train", {"split": "train"}),
@@ -39,6 +42,7 @@ _PARTS: Final[tuple[tuple[manifest.Split, dict[str, Any]], ...]] = (
     ("validation", {"split": "val"}),
     ("validation", {"split": "valid"}),
     ("test", {"split": "test"}),
+    (None, {}),
 )
 
 
@@ -100,9 +104,9 @@ def import_folder(folder: Path, source: Path, about: About) -> Imported:
 
     def items() -> Iterator[tuple[str, About, Any]]:
         for path, known in found:
-            name = path.relative_to(source).as_posix()
-            origin = known.origin or f"{source.resolve().name}/{name}"
-            yield readable(Path(name)), replace(known, origin=origin), path.read_bytes
+            name = readable(path.relative_to(source))
+            origin = known.origin or readable(Path(source.resolve().name, name))
+            yield name, replace(known, origin=origin), lambda path=path: _read(path)
 
     return _take_in(folder, len(found), items(), result)
 
@@ -122,7 +126,7 @@ def import_zip(folder: Path, source: Path, about: About) -> Imported:
 
             def items() -> Iterator[tuple[str, About, Any]]:
                 for info, known in found:
-                    origin = known.origin or f"{source.name}/{info.filename}"
+                    origin = known.origin or f"{readable(Path(source.name))}/{info.filename}"
                     yield info.filename, replace(known, origin=origin), lambda info=info: unpacked(archive, info)
 
             return _take_in(folder, len(found), items(), result)
@@ -155,10 +159,11 @@ def import_torchvision(folder: Path, name: str, about: About, downloads: Path) -
                 image, label = part[index]
                 if not isinstance(image, Image.Image) or not isinstance(label, int):
                     raise TwinlensError("invalid_arguments", f"{name} does not hold pictures with one label each.")
-                origin = about.origin or f"{TORCHVISION}{name}/{split}/{index}"
+                place = f"{split or 'all'}/{index}"
+                origin = about.origin or f"{TORCHVISION}{name}/{place}"
                 label_name = labels[label] if label < len(labels) else str(label)
                 yield (
-                    f"{split}/{index}",
+                    place,
                     replace(about, label=label_name, split=about.split or split, origin=origin),
                     lambda image=image: _as_png(image),
                 )
@@ -180,7 +185,7 @@ def _take_in(folder: Path, count: int, items: Iterable[tuple[str, About, Any]], 
             return name, about, error.detail
         except ValueError as error:
             return name, about, str(error)
-        except (OSError, zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
+        except (OSError, zipfile.BadZipFile) as error:
             return name, about, f"it cannot be read ({error})"
         return name, about, data
 
@@ -200,6 +205,20 @@ def _take_in(folder: Path, count: int, items: Iterable[tuple[str, About, Any]], 
         finally:
             intake.save()
     return result
+
+
+def _read(path: Path) -> bytes:
+    """The bytes of a file that begins like a photo: no film is read into memory, and nothing waits for a pipe.
+
+    :raises OSError: if it is no regular file or cannot be read.
+    :raises TwinlensError: as :func:`twinlens.decode.sniff` does.
+    """
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError("no regular file")
+    with path.open("rb") as stream:
+        head = stream.read(_HEAD_BYTES)
+        sniff(head)
+        return head + stream.read()
 
 
 def _blocks(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
@@ -233,24 +252,22 @@ def _labelled(folder: Path, about: About, result: Imported) -> Iterator[tuple[Pa
     result.left_out += [(readable(path.relative_to(folder)), reason) for path, reason in left_out]
 
 
-def _torchvision_parts(kind: Any, name: str, downloads: Path) -> list[tuple[manifest.Split, Any]]:
+def _torchvision_parts(kind: Any, name: str, downloads: Path) -> list[tuple[manifest.Split | None, Any]]:
     taken = inspect.signature(kind).parameters
-    parts: list[tuple[manifest.Split, Any]] = []
+    parts: list[tuple[manifest.Split | None, Any]] = []
     for split, arguments in _PARTS:
-        if not arguments.keys() <= taken.keys() or (split in dict(parts) and "split" in arguments):
+        if not arguments.keys() <= taken.keys() or split in dict(parts) or (split is None and parts):
             continue
         try:
             parts.append((split, kind(root=str(downloads), download=True, **arguments)))
-        except ValueError:  # it has no split of that name
+        except (ValueError, TypeError):  # it has no split of that name, or wants to be told something else
             continue
         except (RuntimeError, OSError, ImportError) as error:
             raise TwinlensError(
                 "download_failed", f"{name} could not be fetched ({error}). What arrived is in {downloads}."
             ) from None
     if not parts:
-        raise TwinlensError(
-            "invalid_arguments", f"{name} has no splits that are known here: import its folder instead."
-        )
+        raise TwinlensError("invalid_arguments", f"{name} cannot be taken in as it is: import its folder instead.")
     return parts
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -53,41 +54,50 @@ class Intake:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._rows = {row.path: row for row in manifest.read(folder) or []}
-        self._known = {(row.sha256, row.label): row for row in self._rows.values()}
-
-    @property
-    def rows(self) -> list[Row]:
-        """All rows, those from before too."""
-        return list(self._rows.values())
+        self._rows: dict[str, Row] = {}
+        self._known: dict[tuple[str, str], list[Row]] = defaultdict(list)
+        for row in manifest.read(folder) or []:
+            self.add(row)
 
     def put(self, data: bytes, about: About) -> tuple[Row, bool]:
         """Write a photo as ``LABEL/the first 20 digits of its SHA-256.suffix``.
 
+        The same bytes are taken once for a label, but twice if they come in two splits: that is a leak, which must be
+        seen rather than settled here.
+
         :param data: the bytes of the file, decoded by :func:`check`.
-        :return: its row, and whether it is new: the same bytes under the same label are taken once.
+        :return: its row, and whether it is new.
         """
         sha256 = hashlib.sha256(data).hexdigest()
-        if known := self._known.get((sha256, about.label)):
-            return known, False
-        path = f"{about.label}/{sha256[:_NAME]}{SUFFIXES[sniff(data)][0]}"
+        for known in self._known[sha256, about.label]:
+            if about.split is None or known.split in (None, about.split):
+                return known, False
+        path = self._free(f"{about.label}/{sha256[:_NAME]}", SUFFIXES[sniff(data)][0])
         row = Row(path=path, sha256=sha256, **vars(about))
-        write_atomically(self.folder / path, data)
+        write_atomically(self.folder / row.path, data)
         self.add(row)
         return row, True
 
     def add(self, row: Row) -> None:
         """Take in a row whose file is there already."""
         self._rows[row.path] = row
-        self._known[row.sha256, row.label] = row
+        self._known[row.sha256, row.label].append(row)
 
     def has(self, path: str) -> bool:
         """Whether a path is listed."""
         return path in self._rows
 
     def save(self) -> None:
-        """Write the manifest."""
-        manifest.write(self.folder, self._rows.values())
+        """Write the manifest, once there is something to list."""
+        if self._rows:
+            manifest.write(self.folder, self._rows.values())
+
+    def _free(self, stem: str, suffix: str) -> str:
+        """A path that is not listed: the photo of another split, or one that was relabelled, may have the first."""
+        path, number = f"{stem}{suffix}", 2
+        while path in self._rows:
+            path, number = f"{stem}-{number}{suffix}", number + 1
+        return path
 
 
 def check(data: bytes) -> None:

@@ -1,8 +1,8 @@
 """Labels that are probably wrong: confident learning on what a simple classifier says of photos that are new to it.
 
 A linear classifier on embeddings learns from four fifths of the photos and answers for the last fifth, five times, so
-each photo is judged by others alone. cleanlab then estimates, label by label, which answers are too sure of another
-label for the given one to be right (Northcutt, Jiang and Chuang, 2021, https://arxiv.org/abs/1911.00068).
+each photo is judged by others alone. cleanlab estimates from the answers how many labels are wrong (Northcutt, Jiang and
+Chuang, 2021, https://arxiv.org/abs/1911.00068); so many, those that the classifier believes least, are doubted.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ from sklearn.model_selection import StratifiedKFold
 
 from twinlens.errors import TwinlensError
 
-_FOLDS: Final = 5
+FEWEST: Final = 5
+"""Photos that a label must have to be judged: one in each part that the photos are divided into."""
+
 # Strength of the classifier on vectors of length 1: see docs/decisions/018-data.md.
 _C: Final = 10.0
 _ITERATIONS: Final = 1000
@@ -53,6 +55,11 @@ class Noise:
     """How often the classifier gave the label: where this is low, it knows too little to doubt."""
 
 
+def can_judge(labels: Sequence[str]) -> bool:
+    """Whether at least two labels have photos enough to be judged."""
+    return sum(count >= FEWEST for count in Counter(labels).values()) >= 2
+
+
 def find_noise(embeddings: NDArray[np.float32], labels: Sequence[str], seed: int = 0) -> Noise:
     """Find labels that are probably wrong.
 
@@ -62,12 +69,12 @@ def find_noise(embeddings: NDArray[np.float32], labels: Sequence[str], seed: int
     :raises TwinlensError: ``invalid_data`` if fewer than two labels have enough photos.
     """
     counts = Counter(labels)
-    names = sorted(label for label, count in counts.items() if count >= _FOLDS)
-    if len(names) < 2:
+    names = sorted(label for label, count in counts.items() if count >= FEWEST)
+    if not can_judge(labels):
         raise TwinlensError(
-            "invalid_data", f"To judge labels, at least two of them must have {_FOLDS} photos: collect more."
+            "invalid_data", f"To judge labels, at least two of them must have {FEWEST} photos: collect more."
         )
-    chosen = np.array([index for index, label in enumerate(labels) if counts[label] >= _FOLDS])
+    chosen = np.array([index for index, label in enumerate(labels) if counts[label] >= FEWEST])
     given = np.array([names.index(labels[index]) for index in chosen])
     answers = out_of_fold(embeddings[chosen], given, len(names), seed)
     wrong = find_label_issues(given, answers, filter_by="low_self_confidence", n_jobs=1)
@@ -82,7 +89,7 @@ def find_noise(embeddings: NDArray[np.float32], labels: Sequence[str], seed: int
             float(answers[at, best[at]]),
         )
         for at in np.argsort(quality, kind="stable")
-        if wrong[at]
+        if wrong[at] and best[at] != given[at]
     ]
     return Noise(doubts, len(chosen), sorted(set(counts) - set(names)), float((best == given).mean()))
 
@@ -97,7 +104,7 @@ def out_of_fold(
     lengths = np.linalg.norm(embeddings, axis=1, keepdims=True)
     vectors = embeddings / np.maximum(lengths, np.finfo(np.float32).tiny)
     answers = np.zeros((len(vectors), labels))
-    for learned, held in StratifiedKFold(_FOLDS, shuffle=True, random_state=seed).split(vectors, given):
+    for learned, held in StratifiedKFold(FEWEST, shuffle=True, random_state=seed).split(vectors, given):
         classifier = LogisticRegression(C=_C, max_iter=_ITERATIONS).fit(vectors[learned], given[learned])
         answers[held] = classifier.predict_proba(vectors[held])
     return answers

@@ -24,6 +24,9 @@ from twinlens.folders import readable
 QUARANTINE: Final = ".quarantine"
 LOG: Final = "log.jsonl"
 
+_FILES: Final = "files"
+_KEYS: Final = ("path", "to", "reason", "detail", "row")
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -42,95 +45,95 @@ def set_aside(folder: Path, findings: Sequence[Finding]) -> int:
 
     A file that is not there (its row is what is wrong) has its row moved to the log alone.
 
-    :param folder: of the data set.
+    :param folder: of the data set, held by :func:`training.dataset.manifest.changing`.
     :return: how many files were moved.
     """
-    rows = manifest.read(folder)
-    by_path = {row.path: row for row in rows or []}
+    listed = manifest.read(folder)
+    rows = {row.path: row for row in listed or []}
     moved = 0
     log = folder / QUARANTINE / LOG
     log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("a", encoding="utf-8") as stream:
-        for finding in {finding.path: finding for finding in reversed(findings)}.values():
-            source = folder / finding.path
-            there = source.is_symlink() or source.exists()
-            to = _free(folder, finding.path) if there else None
-            row = by_path.get(finding.path)
-            entry = {
-                "time": datetime.now(UTC).isoformat(timespec="seconds"),
-                "path": finding.path,
-                "to": to and to.relative_to(folder).as_posix(),
-                "reason": finding.reason,
-                "detail": finding.detail,
-                "row": row and row.model_dump(exclude_none=True),
-            }
-            # A name that is not UTF-8 is kept by JSON's own escapes for the bytes that Python cannot decode.
-            stream.write(json.dumps(entry, ensure_ascii=True) + "\n")
-            stream.flush()
-            os.fsync(stream.fileno())
-            if to is not None:
-                to.parent.mkdir(parents=True, exist_ok=True)
-                source.rename(to)
-                moved += 1
-            by_path.pop(finding.path, None)
-    if rows is not None:
-        manifest.write(folder, by_path.values())
+    try:
+        with log.open("a", encoding="utf-8") as stream:
+            for finding in {finding.path: finding for finding in reversed(findings)}.values():
+                source = folder / finding.path
+                to = _free(folder, finding.path) if os.path.lexists(source) else None
+                row = rows.get(finding.path)
+                entry = {
+                    "time": datetime.now(UTC).isoformat(timespec="seconds"),
+                    "path": finding.path,
+                    "to": to and to.relative_to(folder).as_posix(),
+                    "reason": finding.reason,
+                    "detail": finding.detail,
+                    "row": row and row.model_dump(exclude_none=True),
+                }
+                # A name that is not UTF-8 is kept by JSON's own escapes for the bytes that Python cannot decode.
+                stream.write(json.dumps(entry, ensure_ascii=True) + "\n")
+                stream.flush()
+                os.fsync(stream.fileno())
+                if to is not None:
+                    to.parent.mkdir(parents=True, exist_ok=True)
+                    source.rename(to)
+                    moved += 1
+                rows.pop(finding.path, None)
+    finally:  # also where a folder could not be written after the first moves
+        if listed is not None:
+            manifest.write(folder, rows.values())
     return moved
 
 
 def entries(folder: Path) -> list[dict[str, Any]]:
-    """What lies in quarantine now: the lines of the log, in their order.
+    """What lies in quarantine now: the lines of the log, the last one of each file, in their order.
 
     :raises TwinlensError: ``invalid_data`` if the log is damaged.
     """
     log = folder / QUARANTINE / LOG
     if not log.is_file():
         return []
-    found = []
+    found: dict[str, dict[str, Any]] = {}
     for number, line in enumerate(log.read_text(encoding="utf-8").splitlines(), 1):
         try:
             entry = json.loads(line)
-            to = entry["to"]
-            if not _below(entry["path"]) or not (to is None or _below(to, QUARANTINE, "files")):
+            path, to, *_ = (entry[key] for key in _KEYS)
+            if not _below(path) or not (to is None or _below(to, QUARANTINE, _FILES)):
                 raise ValueError("it leads elsewhere")
         except (ValueError, KeyError, TypeError):
             raise TwinlensError("invalid_data", f"{readable(log)}, line {number}: it is no line of the log.") from None
-        if to is not None and (folder / to).exists():
-            found.append(entry)
-    return found
+        if to is not None and os.path.lexists(folder / to):
+            # What came back and was set aside again may lie in the same place: the last line is true.
+            found.pop(to, None)
+            found[to] = entry
+    return list(found.values())
 
 
 def restore(folder: Path, wanted: Callable[[dict[str, Any]], bool]) -> list[str]:
     """Bring files back to where they were, with their rows of the manifest.
 
+    :param folder: of the data set, held by :func:`training.dataset.manifest.changing`.
     :param wanted: takes an entry of the log.
     :return: the paths that are back.
     :raises TwinlensError: ``already_exists`` if something else lies where one of them was; ``invalid_data`` if the log
-        is damaged.
+        is damaged. Nothing is moved then.
     """
     rows = {row.path: row for row in manifest.read(folder) or []}
-    back = []
-    chosen = [entry for entry in entries(folder) if wanted(entry)]
-    for entry in chosen:
-        if (folder / entry["path"]).exists():
+    # Of several files that had one path, the last one comes back; the others stay.
+    chosen = {entry["path"]: entry for entry in entries(folder) if wanted(entry)}
+    for path, entry in chosen.items():
+        if os.path.lexists(folder / path):
             raise TwinlensError(
-                "already_exists", f"{entry['path']} is there again: move it before what was set aside can come back."
+                "already_exists", f"{path} is there again: move it before what was set aside can come back."
             )
-    for entry in chosen:
-        target = folder / entry["path"]
-        target.parent.mkdir(parents=True, exist_ok=True)
-        (folder / entry["to"]).rename(target)
         if entry["row"] is not None:
             try:
-                rows[entry["path"]] = Row.model_validate(entry["row"])
-            except ValidationError as error:
-                raise TwinlensError(
-                    "invalid_data", f"The log's row of {entry['path']} is damaged: {error.errors()[0]['msg']}."
-                ) from None
-        back.append(entry["path"])
+                rows[path] = Row.model_validate({**entry["row"], "path": path})
+            except (ValidationError, TypeError):
+                raise TwinlensError("invalid_data", f"The log's row of {path} is damaged.") from None
+    for path, entry in chosen.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / entry["to"]).rename(folder / path)
     if rows:
         manifest.write(folder, rows.values())
-    return back
+    return list(chosen)
 
 
 def _below(path: str, *folders: str) -> bool:
@@ -141,9 +144,9 @@ def _below(path: str, *folders: str) -> bool:
 
 def _free(folder: Path, path: str) -> Path:
     """Where a file goes: under its own path, numbered if one of that path lies there already."""
-    target = folder / QUARANTINE / "files" / path
+    target = folder / QUARANTINE / _FILES / path
     number = 2
-    while target.exists() or target.is_symlink():
+    while os.path.lexists(target):
         target = target.with_name(f"{Path(path).stem}~{number}{Path(path).suffix}")
         number += 1
     return target

@@ -163,14 +163,14 @@ class Openverse:
 
     def _candidate(self, found: dict[str, Any]) -> Candidate | None:
         """A result; ``None`` where its licence is not one that was asked for, whatever the service was told."""
-        licence, version = str(found["license"]), found.get("license_version")
+        licence, version = _clean(found["license"]), _text(found.get("license_version"))
         if self._licences and licence not in self._licences:
             return None
         return Candidate(
-            str(found["url"]),
+            _clean(found["url"]),
             About(
                 label=self._label,
-                origin=str(found["url"]),
+                origin=_clean(found["url"]),
                 page=_text(found.get("foreign_landing_url")),
                 creator=_text(found.get("creator")),
                 licence=f"{licence} {version}" if version else licence,
@@ -184,4 +184,9 @@ SEARCHES: Final[dict[str, Callable[..., Source]]] = {"openverse": Openverse}
 
 
 def _text(value: object) -> str | None:
-    return str(value) if value else None
+    return _clean(value) if value else None
+
+
+def _clean(value: object) -> str:
+    """Text without the halves of characters that JSON can hold and UTF-8 cannot."""
+    return str(value).encode(errors="replace").decode()

@@ -6,6 +6,7 @@ The modules that do the work are imported by the command that needs them: scikit
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import re
 from collections import Counter
@@ -40,6 +41,8 @@ def run_collect(options: argparse.Namespace) -> None:
 
     if (options.urls is None) == (options.search is None):
         raise TwinlensError("invalid_arguments", "Give either --urls CSV or --search SOURCE --label LABEL.")
+    if not (options.contact or "").isascii() or not (options.contact or " ").isprintable():
+        raise TwinlensError("invalid_arguments", "--contact is sent as a header: give it in plain ASCII characters.")
     if options.search is not None and options.label is None:
         raise TwinlensError("invalid_arguments", "Give the --label of what --search finds.")
     manners = Manners(
@@ -122,7 +125,7 @@ def run_verify(options: argparse.Namespace) -> None:
         findings = [vars(finding) for finding in found.findings]
         say(_json({"files": found.files, "moved": moved, "findings": findings, "unlisted": found.unlisted}))
         return
-    _list("found", [(readable(Path(each.path)), f"{each.reason}: {each.detail}") for each in found.findings])
+    _list("found", [(each.path, f"{each.reason}: {each.detail}") for each in found.findings])
     _list("unlisted", [(path, f"it is not in {MANIFEST}; `import DATA` takes it in") for path in found.unlisted])
     counts = Counter(finding.reason for finding in found.findings)
     reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(counts.items())) or "nothing wrong"
@@ -214,6 +217,8 @@ def run_restore(options: argparse.Namespace) -> None:
     """
     from training.dataset.quarantine import entries, restore
 
+    if not options.data.is_dir():
+        raise TwinlensError("invalid_data", f"There is no folder {readable(options.data)}.")
     there = entries(options.data)
     if unknown := sorted(set(options.paths) - {entry["path"] for entry in there}):
         raise TwinlensError("invalid_arguments", f"{unknown[0]} is not in the quarantine of {readable(options.data)}.")
@@ -235,7 +240,7 @@ def run_restore(options: argparse.Namespace) -> None:
 def _list(what: str, found: Sequence[tuple[str, str]]) -> None:
     """Lines for a person, the first of them where there are many."""
     for name, reason in found[:_SHOWN]:
-        say(f"{what}: {name}: {reason}")
+        say(_printable(f"{what}: {name}: {reason}"))
     if len(found) > _SHOWN:
         say(f"{what}: {len(found) - _SHOWN} more; --json lists all")
 
@@ -248,4 +253,9 @@ def _label(text: str) -> str:
 
 
 def _json(value: object) -> str:
-    return as_json(value).decode().rstrip()
+    return _printable(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def _printable(text: str) -> str:
+    """Text whose names that are not UTF-8 are escaped, as JSON escapes them too."""
+    return text.encode(errors="backslashreplace").decode()

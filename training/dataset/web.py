@@ -23,7 +23,6 @@ from twinlens.errors import TwinlensError
 _MOST_REDIRECTS: Final = 5
 # Statuses of a server that is busy or broken for a while; what else fails, fails again.
 _FOR_A_WHILE: Final = (429, 500, 502, 503, 504)
-_BLOCK: Final = 1 << 16
 # What X-Robots-Tag says where a picture must not be learned from, as img2dataset heeds it too.
 _FORBIDDEN: Final = ("noai", "noimageai", "noindex", "noimageindex")
 
@@ -57,6 +56,8 @@ class Manners:
     """Seconds that a server may ask to wait."""
     most_bytes: int = 64 << 20
     """Largest answer."""
+    most_seconds: float = 300.0
+    """Longest that an answer may take to arrive, however it drips."""
 
     @property
     def user_agent(self) -> str:
@@ -116,7 +117,8 @@ class Client:
         )
         self._client = httpx.Client(
             transport=RetryTransport(_Paced(transport or httpx.HTTPTransport(), manners), retry),
-            headers={"User-Agent": manners.user_agent},
+            # Photos are compressed already, and what is not unpacked cannot grow.
+            headers={"User-Agent": manners.user_agent, "Accept-Encoding": "identity"},
             timeout=manners.timeout,
             follow_redirects=True,
             max_redirects=_MOST_REDIRECTS,
@@ -152,12 +154,14 @@ class Client:
                 raise RefusedError(f"HTTP {response.status_code} {response.reason_phrase}".rstrip())
             if check is not None:
                 check(response.headers)
-            most = self.manners.most_bytes
+            most, until = self.manners.most_bytes, time.monotonic() + self.manners.most_seconds
             body = bytearray()
-            for block in response.iter_bytes(_BLOCK):
+            for block in response.iter_bytes():
                 body += block
                 if len(body) > most:
                     raise RefusedError(f"it is larger than {most / (1 << 20):g} MiB")
+                if time.monotonic() > until:
+                    raise httpx.ReadTimeout(f"it took longer than {self.manners.most_seconds:g} s")
             return bytes(body)
 
 

@@ -113,6 +113,11 @@ def test_a_sound_data_set_has_no_warning() -> None:
     assert Checked(Path(), sound, [], Noise([], 10, [], 1.0), "network").warnings() == []
 
 
+def test_too_few_photos_are_not_judged(leaky: Path) -> None:
+    checked = check(leaky)
+    assert (checked.noise, checked.network) == (None, None)
+
+
 def test_embeddings_are_the_same_every_time_and_kept(tmp_path: Path) -> None:
     data_set(tmp_path, *((photo(seed), About("hat")) for seed in range(3)))
     listed = manifest.require(tmp_path)

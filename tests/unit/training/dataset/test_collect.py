@@ -109,7 +109,7 @@ def test_what_is_no_photo_is_refused(tmp_path: Path, headers: dict[str, str], bo
         result = collect(tmp_path, Fixed(f"{server.url}/1"), client)
     assert result.counts["refused"] == 1
     assert reason in result.problems[0][1]
-    assert [path.name for path in tmp_path.iterdir() if not path.name.startswith(".")] == [manifest.MANIFEST]
+    assert [path.name for path in tmp_path.iterdir() if not path.name.startswith(".")] == []
 
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://127.0.0.1/a", "http://", "no address", "http://a:port/"])
@@ -154,6 +154,23 @@ def test_a_server_that_wants_long_is_left_alone() -> None:
             with pytest.raises(WaitError, match="asks to wait 3[56]"):
                 client.get(f"{server.url}/1")
         assert server.count("/1") == 1
+
+
+def test_an_answer_that_drips_is_given_up() -> None:
+    manners = Manners(per_second=1000, retries=0, most_seconds=-1)
+    with (
+        serving(lambda *_: (200, {}, b"here")) as server,
+        Client(manners) as client,
+        pytest.raises(httpx.ReadTimeout, match="longer than"),
+    ):
+        client.get(f"{server.url}/1")
+
+
+def test_photos_are_asked_for_as_they_are() -> None:
+    """Not packed once more, which could grow to any size when it is unpacked."""
+    with serving(lambda *_: (200, {}, b"")) as server, Client(QUICK) as client:
+        client.get(server.url)
+        assert server.asked[0].headers["accept-encoding"] == "identity"
 
 
 def test_requests_to_one_host_keep_their_distance() -> None:
@@ -253,6 +270,18 @@ def test_a_licence_that_was_not_asked_for_is_not_taken() -> None:
     with serving(Search(10)) as server, Client(QUICK) as client:
         found = list(Openverse(client, "hat", "hat", 10, ("cc0",), server.url).find())
     assert {candidate.about.licence for candidate in found} == {"cc0 4.0"}
+
+
+def test_halves_of_characters_do_no_harm(tmp_path: Path) -> None:
+    search = Search(1)
+
+    def answer(asked: Asked, before: int) -> Answer:
+        status, headers, body = search(asked, before)
+        return status, headers, body.replace(b"someone 0", b"some\\ud800one")
+
+    with serving(answer) as server, Client(QUICK) as client:
+        assert collect(tmp_path, Openverse(client, "hat", "hat", 1, (), server.url), client).counts["saved"] == 1
+    assert [row.creator for row in manifest.require(tmp_path)] == ["some?one"]
 
 
 def test_what_a_search_finds_is_collected(tmp_path: Path) -> None:

@@ -79,6 +79,9 @@ def test_collecting_by_the_command(tmp_path: Path, capsys: pytest.CaptureFixture
     [
         (["collect", "data"], "invalid_arguments"),
         (["collect", "data", "--urls", "none.csv"], "invalid_data"),
+        (["collect", "data", "--urls", "none.csv", "--contact", "é"], "invalid_arguments"),
+        (["collect", "data", "--urls", "none.csv", "--contact", "a\nb"], "invalid_arguments"),
+        (["restore", "none"], "invalid_data"),
         (["collect", "data", "--search", "openverse"], "invalid_arguments"),
         (["collect", "data", "--search", "openverse", "--label", "a/b"], "invalid_arguments"),
         (["import", "none"], "invalid_data"),

@@ -1,6 +1,9 @@
+import hashlib
 import io
+import os
 import pickle
 import struct
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -10,6 +13,7 @@ import torchvision
 from PIL import Image
 
 from tests.unit.training.dataset.made import folders, photo
+from tests.unit.training.dataset.server import serving
 from training.dataset import archive, manifest
 from training.dataset.importing import import_folder, import_in_place, import_torchvision, import_zip
 from training.dataset.intake import About
@@ -39,8 +43,11 @@ def test_splits_are_kept(tmp_path: Path) -> None:
         folders(tmp_path / "source" / split, {"hat": 1 + (split == "val")})
     import_folder(tmp_path / "data", tmp_path / "source", ALL)
     rows = manifest.require(tmp_path / "data")
-    # The photo that is in both is taken once, with the split that came first.
-    assert sorted(str(row.split) for row in rows) == ["train", "validation"]
+    # A photo that is in both is a leak, which must not be settled unseen.
+    assert sorted(str(row.split) for row in rows) == ["train", "validation", "validation"]
+    assert len({row.sha256 for row in rows}) == 2
+    assert len({row.path for row in rows}) == 3
+    assert import_folder(tmp_path / "data", tmp_path / "source", ALL).known == 3
 
 
 def test_a_data_set_brings_its_manifest(tmp_path: Path) -> None:
@@ -79,6 +86,23 @@ def test_a_folder_is_not_imported_into_itself(tmp_path: Path, where: str) -> Non
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(TwinlensError, match="no folder"):
         import_folder(tmp_path / "data", tmp_path / "none", ALL)
+
+
+def test_pipes_and_films_are_not_read(tmp_path: Path) -> None:
+    source = folders(tmp_path / "source", {"hat": 1})
+    os.mkfifo(source / "hat" / "pipe.png")
+    with (source / "hat" / "film.mp4").open("wb") as film:
+        film.truncate(1 << 40)
+    result = import_folder(tmp_path / "data", source, ALL)
+    assert result.new == 1
+    assert [name for name, _ in result.left_out] == ["hat/film.mp4", "hat/pipe.png"]
+
+
+def test_a_name_that_is_not_utf_8_is_taken_in(tmp_path: Path) -> None:
+    source = folders(tmp_path / "source", {"hat": 1})
+    (source / "hat" / "0.png").rename(source / "hat" / os.fsdecode(b"caf\xe9.png"))
+    assert import_folder(tmp_path / "data", source, ALL).new == 1
+    assert [row.origin for row in manifest.require(tmp_path / "data")] == ["source/hat/caf\\xe9.png"]
 
 
 def zipped(path: Path, files: dict[str, bytes], method: int = zipfile.ZIP_STORED) -> Path:
@@ -163,6 +187,22 @@ def test_a_size_that_is_a_lie_is_found(tmp_path: Path) -> None:
     assert result.new == 0 and len(result.left_out) == 1
 
 
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_damaged_entry_is_left_out(tmp_path: Path, method: int) -> None:
+    path = zipped(tmp_path / "made.zip", {"hat/1.png": photo(1), "hat/2.png": photo(2)}, method)
+    data = bytearray(path.read_bytes())
+    data[60:400] = bytes(340)
+    path.write_bytes(bytes(data))
+    result = import_zip(tmp_path / "data", path, ALL)
+    assert result.new == 1
+    assert [name for name, _ in result.left_out] == ["hat/1.png"]
+
+
+def test_an_entry_without_a_name_is_left_out(tmp_path: Path) -> None:
+    result = import_zip(tmp_path / "data", zipped(tmp_path / "made.zip", {".": b"1", "hat/2.png": photo(2)}), ALL)
+    assert (result.new, result.left_out) == (1, [(".", "it has no name")])
+
+
 def test_an_encrypted_entry_is_left_out(tmp_path: Path) -> None:
     path = zipped(tmp_path / "made.zip", {"hat/1.png": photo(1)})
     data = bytearray(path.read_bytes())
@@ -203,11 +243,6 @@ def test_a_torchvision_data_set_is_taken_in_without_loss(tmp_path: Path) -> None
 
 def test_torchvision_downloads_what_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """CIFAR-10 by torchvision's own code, of an archive that is made here and served as torchvision's would be."""
-    import hashlib
-    import tarfile
-
-    from tests.unit.training.dataset.server import serving
-
     cifar = torchvision.datasets.CIFAR10
     rng = np.random.default_rng(0)
     names = [name for name, _ in cifar.train_list + cifar.test_list]
@@ -237,8 +272,6 @@ def test_torchvision_downloads_what_is_not_there(tmp_path: Path, monkeypatch: py
 
 
 def test_a_download_that_fails_is_said_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from tests.unit.training.dataset.server import serving
-
     with serving(lambda *_: (404, {}, b"")) as server:
         monkeypatch.setattr(torchvision.datasets.CIFAR10, "url", f"{server.url}/x")
         with pytest.raises(TwinlensError) as caught:

@@ -116,6 +116,25 @@ def test_two_files_of_one_path_are_both_kept(tmp_path: Path) -> None:
     assert sorted(path.read_bytes() for path in (tmp_path / QUARANTINE / "files").iterdir()) == [b"one", b"two"]
 
 
+def test_the_last_of_two_files_of_one_path_comes_back(tmp_path: Path) -> None:
+    for data in (b"one", b"two"):
+        (tmp_path / "a.png").write_bytes(data)
+        set_aside(tmp_path, [Finding("a.png", "broken", "")])
+    assert len(entries(tmp_path)) == 2
+    assert restore(tmp_path, lambda _: True) == ["a.png"]
+    assert (tmp_path / "a.png").read_bytes() == b"two"
+    assert len(entries(tmp_path)) == 1
+
+
+def test_what_came_back_can_be_set_aside_again(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"one")
+    for reason in ("broken", "tiny"):
+        set_aside(tmp_path, [Finding("a.png", reason, "")])
+        assert [entry["reason"] for entry in entries(tmp_path)] == [reason]
+        assert restore(tmp_path, lambda _: True) == ["a.png"]
+    assert entries(tmp_path) == []
+
+
 def test_nothing_is_written_over_when_something_comes_back(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"one")
     set_aside(tmp_path, [Finding("a.png", "broken", "")])
