@@ -1,8 +1,8 @@
 """Labels that are probably wrong: confident learning on what a simple classifier says of photos that are new to it.
 
 A linear classifier on embeddings learns from four fifths of the photos and answers for the last fifth, five times, so
-each photo is judged by others alone. cleanlab estimates from the answers how many labels are wrong (Northcutt, Jiang and
-Chuang, 2021, https://arxiv.org/abs/1911.00068); so many, those that the classifier believes least, are doubted.
+each photo is judged by others alone. cleanlab estimates from the answers how many labels are wrong (Northcutt, Jiang
+and Chuang, 2021, https://arxiv.org/abs/1911.00068); so many, those that the classifier believes least, are doubted.
 """
 
 from __future__ import annotations

@@ -22,8 +22,8 @@ from twinlens.errors import TwinlensError
 from twinlens.folders import readable
 from twinlens.store import write_atomically
 
-TOKEN: Final = "TWINLENS_OPENVERSE_TOKEN"
-"""Environment variable with the token of a registered client of the search source."""
+TOKEN: Final = "OPENVERSE_TOKEN"
+"""Environment variable with the token of a registered client of Openverse. Not one of the server's settings."""
 CHECK_JSON: Final = "check.json"
 CHECK_PAGE: Final = "check.html"
 

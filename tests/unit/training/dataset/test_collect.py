@@ -291,7 +291,9 @@ def test_what_a_search_finds_is_collected(tmp_path: Path) -> None:
     assert {row.licence for row in manifest.require(tmp_path)} == {"by 4.0", "cc0 4.0"}
 
 
-@pytest.mark.parametrize("body", [b"<html>", b"[]", b'{"results": 3, "page_count": 1}', b'{"results": [{}], "page_count": 1}'])
+@pytest.mark.parametrize(
+    "body", [b"<html>", b"[]", b'{"results": 3, "page_count": 1}', b'{"results": [{}], "page_count": 1}']
+)
 def test_a_service_that_is_another_is_said_to_be(body: bytes) -> None:
     with serving(lambda *_: (200, {}, body)) as server, Client(QUICK) as client, pytest.raises(TwinlensError) as caught:
         list(Openverse(client, "hat", "hat", 3, (), server.url).find())

@@ -10,7 +10,15 @@ from training.dataset.intake import About
 from training.dataset.manifest import EARLIER, MANIFEST, Row
 from twinlens.errors import TwinlensError
 
-ROW = Row(path="hat/a.png", sha256="a" * 64, label="hat", split="train", origin="x", licence="cc0 1.0", creator="Ünal, 王")
+ROW = Row(
+    path="hat/a.png",
+    sha256="a" * 64,
+    label="hat",
+    split="train",
+    origin="x",
+    licence="cc0 1.0",
+    creator="Ünal, 王",
+)
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
@@ -58,7 +66,8 @@ def test_the_manifest_before_is_kept(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["../hat/a.png", "/etc/a.png", "hat//a.png", "hat/../a.png", ".hidden/a.png", "hat\\a.png", "", "hat/./a.png"]
+    "path",
+    ["../hat/a.png", "/etc/a.png", "hat//a.png", "hat/../a.png", ".hidden/a.png", "hat\\a.png", "", "hat/./a.png"],
 )
 def test_a_path_stays_below_the_folder(tmp_path: Path, path: str) -> None:
     line = {**ROW.model_dump(exclude_none=True), "path": path}

@@ -26,7 +26,8 @@ def made(counts: dict[str, int]) -> list[Row]:
 
 def placed(rows: Sequence[Row]) -> dict[str, dict[str, int]]:
     counts = Counter((row.label, str(row.split)) for row in rows)
-    return {label: {name: counts[label, name] for name in ("train", "validation", "test")} for label in {r.label for r in rows}}
+    labels = {row.label for row in rows}
+    return {label: {name: counts[label, name] for name in ("train", "validation", "test")} for label in labels}
 
 
 def test_each_label_is_divided_in_proportion() -> None:
@@ -59,7 +60,10 @@ def test_photos_and_seed_alone_decide() -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_groups_are_kept_together_across_labels(seed: int) -> None:
-    rows = [row.model_copy(update={"group": f"person {index % 23}"}) for index, row in enumerate(made({"hat": 80, "cap": 60}))]
+    rows = [
+        row.model_copy(update={"group": f"person {index % 23}"})
+        for index, row in enumerate(made({"hat": 80, "cap": 60}))
+    ]
     divided = divide(rows, [], seed, TENTHS, False)
     places: dict[str, set[str]] = {}
     for row in divided:

@@ -22,7 +22,8 @@ def messy(tmp_path: Path) -> Path:
     (tmp_path / missing.path).unlink()
     (tmp_path / good.path).rename(tmp_path / "hat" / "good.png")
     rows = [good.model_copy(update={"path": "hat/good.png"})]
-    rows += [changed.model_copy(update={"path": "hat/changed.png"}), missing.model_copy(update={"path": "hat/missing.png"})]
+    rows.append(changed.model_copy(update={"path": "hat/changed.png"}))
+    rows.append(missing.model_copy(update={"path": "hat/missing.png"}))
     (tmp_path / changed.path).rename(tmp_path / "hat" / "changed.png")
     manifest.write(tmp_path, rows)
     for name, data in {
@@ -82,7 +83,9 @@ def test_a_folder_without_a_manifest_is_looked_at_too(tmp_path: Path) -> None:
 def everything(folder: Path) -> dict[str, bytes]:
     """All that is outside the log, as it is named outside the quarantine."""
     return {
-        path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.name.endswith((".png", ".pdf"))
+        path.name: path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and path.name.endswith((".png", ".pdf"))
     }
 
 
@@ -147,7 +150,12 @@ def test_nothing_is_written_over_when_something_comes_back(tmp_path: Path) -> No
 
 @pytest.mark.parametrize(
     ("path", "to"),
-    [("../a.png", ".quarantine/files/a.png"), ("a.png", "../a.png"), ("/a.png", ".quarantine/files/a.png"), ("a.png", "hat/a.png")],
+    [
+        ("../a.png", ".quarantine/files/a.png"),
+        ("a.png", "../a.png"),
+        ("/a.png", ".quarantine/files/a.png"),
+        ("a.png", "hat/a.png"),
+    ],
 )
 def test_a_log_from_elsewhere_moves_nothing_else(tmp_path: Path, path: str, to: str) -> None:
     (tmp_path / QUARANTINE).mkdir()
