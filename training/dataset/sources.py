@@ -23,6 +23,7 @@ from twinlens.folders import readable
 
 OPENVERSE: Final = "https://api.openverse.org"
 _PAGE_SIZE: Final = 20
+_MOST_PAGES: Final = 500
 _OPTIONAL: Final = ("origin", "split", "group", "page", "creator", "licence", "licence_url")
 # Spellings and names that other people's tables use.
 _SAME: Final = {
@@ -63,7 +64,7 @@ class Table:
         self._path = path
 
     def find(self) -> Iterator[Candidate]:
-        """One for each line.
+        """One for each line, once the whole table is known to be right.
 
         :raises TwinlensError: ``invalid_data`` if the table cannot be read; the message names the line.
         """
@@ -75,6 +76,7 @@ class Table:
             raise TwinlensError("invalid_data", f"{self._path} is not UTF-8. Save it as CSV in UTF-8.") from None
         first = text.partition("\n")[0]
         delimiter = max(",;\t", key=first.count)
+        candidates = []
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
         try:
             names = [_SAME.get(name.strip().lower(), name.strip().lower()) for name in next(reader, [])]
@@ -87,9 +89,10 @@ class Table:
                 )
             for values in reader:
                 if any(value.strip() for value in values):
-                    yield self._candidate(dict(zip(names, values, strict=False)), reader.line_num)
+                    candidates.append(self._candidate(dict(zip(names, values, strict=False)), reader.line_num))
         except csv.Error as error:
             raise TwinlensError("invalid_data", f"{self._path}, line {reader.line_num}: {error}.") from None
+        yield from candidates
 
     def _candidate(self, found: dict[str, str], line: int) -> Candidate:
         given = {name: found[name].strip() for name in _OPTIONAL if found.get(name, "").strip()}
@@ -147,7 +150,7 @@ class Openverse:
             try:
                 answer = json.loads(self._client.get(f"{self._base}/v1/images/", parameters, headers))
                 found: list[Any] = answer["results"]
-                pages = int(answer["page_count"])
+                pages = min(int(answer["page_count"]), _MOST_PAGES)
                 candidates = [candidate for each in found if (candidate := self._candidate(each))]
             except RefusedError as error:
                 raise TwinlensError("download_failed", f"{self._base} refused the search: {error}.") from None
