@@ -121,8 +121,12 @@ def _balance(checked: Checked) -> Markup:
     most = max(sum(each.values()) for each in counts.values())
     used = [split for split in _SPLITS if any(each[split or "none"] for each in counts.values())]
     rows: list[list[Content]] = [
-        [label, charts.bar(sum(each.values()) / most, "one"), sum(each.values())]
-        + [each[split or "none"] for split in used]
+        [
+            label,
+            charts.bar(sum(each.values()) / most, "one"),
+            sum(each.values()),
+            *(each[split or "none"] for split in used),
+        ]
         for label, each in counts.items()
     ]
     head: list[Content] = [both("Label", "标签"), None, both("photos", "照片"), *(_SPLITS[split] for split in used)]

@@ -76,7 +76,6 @@ class Table:
             raise TwinlensError("invalid_data", f"{self._path} is not UTF-8. Save it as CSV in UTF-8.") from None
         first = text.partition("\n")[0]
         delimiter = max(",;\t", key=first.count)
-        candidates = []
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
         try:
             names = [_SAME.get(name.strip().lower(), name.strip().lower()) for name in next(reader, [])]
@@ -87,9 +86,11 @@ class Table:
                     f"{self._path} has no column {' and no column '.join(missing)}: its first line must name the "
                     f"columns, url and label, and if there are such any of {', '.join(_OPTIONAL[1:])}.",
                 )
-            for values in reader:
-                if any(value.strip() for value in values):
-                    candidates.append(self._candidate(dict(zip(names, values, strict=False)), reader.line_num))
+            candidates = [
+                self._candidate(dict(zip(names, values, strict=False)), reader.line_num)
+                for values in reader
+                if any(value.strip() for value in values)
+            ]
         except csv.Error as error:
             raise TwinlensError("invalid_data", f"{self._path}, line {reader.line_num}: {error}.") from None
         yield from candidates

@@ -130,7 +130,9 @@ def _wanted(rows: Sequence[Row], shares: dict[Split, float], groups: dict[str, i
     """How many photos of each label each split should have: at least one held out, where there are groups enough."""
     wanted: dict[str, dict[Split, float]] = {}
     for label, count in Counter(row.label for row in rows).items():
-        held = {place: share * count for place, share in shares.items() if place != "train" and share > 0}
+        held: dict[Split, float] = {
+            place: share * count for place, share in shares.items() if place != "train" and share > 0
+        }
         if groups[label] > len(held):
             held = {place: max(1.0, float(round(share))) for place, share in held.items()}
         wanted[label] = {"train": count - sum(held.values()), **held}

@@ -151,7 +151,7 @@ def test_a_busy_server_is_asked_again_when_it_says() -> None:
 def test_a_server_that_wants_long_is_left_alone() -> None:
     with serving(lambda *_: (429, {"Retry-After": "3600"}, b"")) as server, Client(QUICK) as client:
         for _ in range(3):
-            with pytest.raises(WaitError, match="asks to wait 3[56]"):
+            with pytest.raises(WaitError, match=r"asks to wait 3[56]"):
                 client.get(f"{server.url}/1")
         assert server.count("/1") == 1
 
@@ -194,9 +194,7 @@ def test_a_table_says_what_it_knows(tmp_path: Path, delimiter: str) -> None:
     lines = ["URL|Label|License|author|split", 'http://a/1|"hat"|by 4.0|"Ünal"|test', "|||| ", "http://a/2|红色|||"]
     text = "\r\n".join(line.replace("|", delimiter) for line in lines)
     one, two = table(tmp_path / "t.csv", text, "utf-8-sig").find()
-    assert one == Candidate(
-        "http://a/1", About("hat", "http://a/1", "test", None, None, "Ünal", "by 4.0")
-    )
+    assert one == Candidate("http://a/1", About("hat", "http://a/1", "test", None, None, "Ünal", "by 4.0"))
     assert (two.about.label, two.about.licence) == ("红色", None)
 
 

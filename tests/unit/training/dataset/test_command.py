@@ -19,9 +19,7 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> Any:
     return json.loads(capsys.readouterr().out)
 
 
-def test_from_a_folder_to_a_data_set_that_can_be_trained_on(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_from_a_folder_to_a_data_set_that_can_be_trained_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source = folders(tmp_path / "source", {"hat": 12, "cap": 12})
     (source / "hat" / "again.jpg").write_bytes(photo(0, "JPEG", quality=90))
     (source / "hat" / "small.png").write_bytes(photo(90, edge=16))

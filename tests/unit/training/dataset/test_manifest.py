@@ -115,9 +115,7 @@ def test_two_commands_never_change_one_data_set(tmp_path: Path) -> None:
 
 
 def test_the_same_bytes_are_taken_once_for_a_label(tmp_path: Path) -> None:
-    one, again, other = data_set(
-        tmp_path, (photo(1), About("hat")), (photo(1), About("hat")), (photo(1), About("cap"))
-    )
+    one, again, other = data_set(tmp_path, (photo(1), About("hat")), (photo(1), About("hat")), (photo(1), About("cap")))
     assert one == again
     assert other.path.startswith("cap/") and other.sha256 == one.sha256
     assert len(manifest.require(tmp_path)) == 2

@@ -106,7 +106,7 @@ def test_photos_that_are_not_what_is_listed_are_refused(photos: Path, damage: st
         path.unlink()
     else:
         path.write_bytes(photo(99)[: None if damage == "bytes" else 100])
-    with pytest.raises(TwinlensError, match="1 of the 20 photos.*verify") as caught:
+    with pytest.raises(TwinlensError, match=r"1 of the 20 photos.*verify") as caught:
         open_dataset(photos)
     assert caught.value.code == "invalid_data"
 
@@ -125,7 +125,7 @@ def test_what_cannot_be_learned_is_refused(photos: Path) -> None:
     with pytest.raises(TwinlensError, match="'hat' has no photo in train"):
         open_dataset(photos)
     every(photos, None, label="cap")
-    with pytest.raises(TwinlensError, match="10 of the 20 photos .* are in no split"):
+    with pytest.raises(TwinlensError, match=r"10 of the 20 photos .* are in no split"):
         open_dataset(photos)
     manifest.write(photos, [row for row in manifest.require(photos) if row.label == "cap"])
     with pytest.raises(TwinlensError, match="has 1 label to learn"):
