@@ -141,7 +141,12 @@ class Checked:
 
 
 def check(
-    folder: Path, near: int = NEAR, arch: str = ARCH, init: str = networks.IMAGENET, judge_labels: bool = True
+    folder: Path,
+    near: int = NEAR,
+    arch: str = ARCH,
+    init: str = networks.IMAGENET,
+    judge_labels: bool = True,
+    rows: Sequence[Row] | None = None,
 ) -> Checked:
     """Look a data set over.
 
@@ -150,10 +155,11 @@ def check(
     :param arch: network that gives the embeddings, by torchvision's name.
     :param init: its weights; see :mod:`training.dataset.embeddings` for why they must not be a model's own.
     :param judge_labels: look for wrong labels, which takes longest; not done where there are too few photos for it.
+    :param rows: what to look at, if not what the manifest lists.
     :raises TwinlensError: ``invalid_data`` if there is no manifest, it lists nothing, or a photo cannot be read; what
         :func:`training.networks.create` raises.
     """
-    rows: Sequence[Row] = manifest.require(folder)
+    rows = manifest.require(folder) if rows is None else rows
     if not rows:
         raise TwinlensError("invalid_data", f"The manifest of {readable(folder)} lists no photo.")
     pairs = twins(folder, rows, near)

@@ -2,8 +2,10 @@
 
 PDQ is Facebook's hash for finding copies of a photo at scale: 256 bits, made to survive other sizes, formats and
 qualities. Two photos whose hashes differ in at most 31 bits are taken for the same picture, as its authors advise
-(https://github.com/facebook/ThreatExchange/tree/main/pdq). All pairs within that distance are found exactly: bits as
--1 and 1 make the distance a product of matrices, which is a few lines, and some 10^12 operations for 100,000 photos.
+(https://github.com/facebook/ThreatExchange/tree/main/pdq). It looks at brightness alone, so a shop's shirt in red and
+in blue have one hash: the colours, in 4 x 4 parts, must be alike as well. All pairs within that distance are found
+exactly: bits as -1 and 1 make the distance a product of matrices, which is a few lines, and some 10^12 operations for
+100,000 photos.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import numpy as np
 import pdqhash
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 
 from training.dataset.kept import kept
 from training.dataset.manifest import Row
@@ -31,6 +34,10 @@ NEAR: Final = 31
 """Bits of 256 by which the hashes of the same picture may differ."""
 
 _BITS: Final = 256
+_BYTES: Final = _BITS // 8
+_PARTS: Final = 4
+# Mean difference of the parts' colours, of 255, up to which pictures are alike; saving again changes it by a few.
+_COLOURS: Final = 24
 # Below this, PDQ's authors say, a picture has too little in it for its hash to mean anything: a blank wall, a screen.
 _LEAST_QUALITY: Final = 50
 # So many rows of the product at once: for 100,000 photos, 200 MB.
@@ -51,9 +58,9 @@ class Pair(NamedTuple):
 
 
 def hashes(folder: Path, rows: Sequence[Row]) -> NDArray[np.uint8]:
-    """The PDQ hash of each photo and its quality, computed once for each photo.
+    """The PDQ hash of each photo, its quality and its colours, computed once for each photo.
 
-    :return: uint8 array of shape (photos, 33): 32 bytes of bits, then the quality, 0 to 100.
+    :return: uint8 array of shape (photos, 81): 32 bytes of bits, the quality, 0 to 100, and the RGB of 4 x 4 parts.
     :raises TwinlensError: ``invalid_data`` if a photo cannot be read; ``verify`` finds those.
     """
 
@@ -67,7 +74,10 @@ def hashes(folder: Path, rows: Sequence[Row]) -> NDArray[np.uint8]:
             ) from None
         image.thumbnail((512, 512))
         bits, quality = pdqhash.compute(np.asarray(image))
-        return np.append(np.packbits(np.asarray(bits, np.uint8)), np.uint8(min(quality, 100)))
+        colours = np.asarray(image.resize((_PARTS, _PARTS), Image.Resampling.BOX)).ravel()
+        return np.concatenate(
+            [np.packbits(np.asarray(bits, np.uint8)), np.array([min(quality, 100)], np.uint8), colours]
+        )
 
     def compute(part: Sequence[Row]) -> NDArray[np.uint8]:
         with ThreadPoolExecutor(available_threads()) as pool, bar(len(part), "Fingerprints") as progress:
@@ -78,7 +88,7 @@ def hashes(folder: Path, rows: Sequence[Row]) -> NDArray[np.uint8]:
         return np.stack(found)
 
     quiet()
-    return kept(folder, "pdq-512", rows, compute) if rows else np.zeros((0, 33), np.uint8)
+    return kept(folder, "pdq-colours", rows, compute) if rows else np.zeros((0, 81), np.uint8)
 
 
 def exact_pairs(rows: Sequence[Row]) -> Iterator[Pair]:
@@ -92,19 +102,20 @@ def exact_pairs(rows: Sequence[Row]) -> Iterator[Pair]:
 
 
 def near_pairs(found: NDArray[np.uint8], rows: Sequence[Row], near: int = NEAR) -> Iterator[Pair]:
-    """All pairs of photos with other bytes whose hashes differ in at most so many bits.
+    """All pairs of photos with other bytes whose hashes differ in at most so many bits, and whose colours are alike.
 
     :param found: as :func:`hashes` gives it.
     :param near: largest distance.
     """
     _, unique = np.unique([row.sha256 for row in rows], return_index=True)
-    chosen = np.sort([index for index in unique if found[index, -1] >= _LEAST_QUALITY]).astype(np.int64)
-    signs = torch.from_numpy(np.unpackbits(found[chosen, :-1], axis=1).astype(np.float32) * 2 - 1)
+    chosen = np.sort([index for index in unique if found[index, _BYTES] >= _LEAST_QUALITY]).astype(np.int64)
+    signs = torch.from_numpy(np.unpackbits(found[chosen, :_BYTES], axis=1).astype(np.float32) * 2 - 1)
+    colours = found[chosen, _BYTES + 1 :].astype(np.int16)
     for start in range(0, len(chosen), _BLOCK):
         products = signs[start : start + _BLOCK] @ signs[start:].T
         # Equal bits less unequal ones: 256 less twice the distance, exactly, in float32.
         for one, other in torch.nonzero(products >= _BITS - 2 * near).tolist():
-            if one < other:
+            if one < other and np.abs(colours[start + one] - colours[start + other]).mean() <= _COLOURS:
                 distance = int(_BITS - products[one, other].item()) // 2
                 yield Pair(int(chosen[start + one]), int(chosen[start + other]), distance, False)
 

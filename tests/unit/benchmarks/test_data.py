@@ -63,7 +63,7 @@ def test_the_whole_measurement_on_few_photos(tmp_path: Path, capsys: pytest.Capt
     assert [goal["name"] for goal in content["goals"]] == ["label_noise_recall", "label_noise_precision"]
     assert content["command"].startswith("make bench-data PHOTOS=")
     assert {path: path.stat().st_mtime_ns for path in photos.rglob("*")} == before
-    # The copy is as it was, so it can be used again.
+    # The copy keeps the right labels, so it can be used again.
     assert all(row.origin is not None and f"/{row.label}/" in row.origin for row in manifest.require(tmp_path / "work"))
 
 

@@ -48,8 +48,8 @@ def test_all_pairs_within_the_distance_are_found(monkeypatch: pytest.MonkeyPatch
     rng = np.random.default_rng(0)
     bits = rng.integers(0, 2, (3, 256), dtype=np.uint8)[rng.integers(0, 3, 40)]
     bits ^= (rng.random((40, 256)) < 0.05).astype(np.uint8)
-    found = np.concatenate([np.packbits(bits, axis=1), np.full((40, 1), 100, np.uint8)], axis=1)
-    found[5, -1] = 10  # too little in it
+    found = np.concatenate([np.packbits(bits, axis=1), np.full((40, 49), 100, np.uint8)], axis=1)
+    found[5, 32] = 10  # too little in it
     rows = [row(f"{index}.png") for index in range(40)]
     expected = {
         (one, other): int((bits[one] != bits[other]).sum())
@@ -69,6 +69,22 @@ def test_a_blank_picture_is_near_to_nothing(tmp_path: Path) -> None:
         blanks.append(file.getvalue())
     rows = data_set(tmp_path, *((data, About("hat")) for data in blanks))
     assert list(near_pairs(hashes(tmp_path, rows), rows)) == []
+
+
+def test_the_same_shape_in_another_colour_is_another_picture(tmp_path: Path) -> None:
+    shape = np.asarray(picture(1, 256).convert("L"))
+    files = []
+    for order in ((0, 1), (1, 0)):
+        pixels = np.stack([shape // 2 + 120 * order[0], shape // 2, shape // 2 + 120 * order[1]], axis=2)
+        file = io.BytesIO()
+        # As bright as the other: red counts for 0.299, blue for 0.114, which the green makes up for.
+        pixels[..., 1] += 38 * order[1]
+        Image.fromarray(pixels.astype(np.uint8)).save(file, "PNG")
+        files.append(file.getvalue())
+    rows = data_set(tmp_path, *((data, About("hat")) for data in files))
+    found = hashes(tmp_path, rows)
+    assert (np.unpackbits(found[0, :32]) != np.unpackbits(found[1, :32])).sum() <= twins.NEAR
+    assert list(near_pairs(found, rows)) == []
 
 
 def test_fingerprints_are_computed_once(tmp_path: Path) -> None:
