@@ -24,7 +24,7 @@ from twinlens.errors import TwinlensError
 from twinlens.settings import table
 from twinlens.store import open_current, write_atomically
 
-DOCUMENTS: Final = (ROOT / "README.md", ROOT / "docs" / "container.md", ROOT / "docs" / "networks.md")
+DOCUMENTS: Final = (ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in ("container", "data", "networks")))
 
 _BLOCK: Final = re.compile(
     r"(?P<begin><!-- (?P<name>settings|model|conversion|networks|server|results:[a-z0-9-]+):begin -->\n)(?P<body>.*?)"
