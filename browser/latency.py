@@ -15,18 +15,17 @@ from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import Page
 from tqdm import tqdm
 
+from browser.built import PAGE, require_built, visit
 from browser.chromium import chromium
 from browser.static import StaticServer
 from twinlens.errors import TwinlensError
 from twinlens.footprint import ROUNDS, summary
 from twinlens.store import CURRENT, ModelVersion
 
-PAGE: Final = Path(__file__).parent.parent / "web" / "dist"
 BACKEND: Final = "wasm"
 _PHOTOS: Final = 25
 _WARM_UP: Final = 5
 _PATIENCE_MS: Final = 120_000
-_OPENED: Final = "body[data-state=ready], body[data-state=failed]"
 # The page holds one photo at a time here, so that a hundred earlier ones cost the next nothing.
 _ONLY: Final = """() => {
   const result = document.querySelector('[data-testid="result"]');
@@ -46,8 +45,7 @@ def page_latency(version: ModelVersion, photos: Sequence[Path], rounds: int = RO
     :raises TwinlensError: ``missing_page`` if the page is not built, ``missing_requirement`` if there is no Chromium,
         ``export_mismatch`` if the page cannot run the model or reads none of the photos.
     """
-    if not (PAGE / "index.html").is_file():
-        raise TwinlensError("missing_page", f"{PAGE} has no page in it: it was not built. Run: make page")
+    require_built(PAGE)
     step = math.ceil(len(photos) / _PHOTOS)  # from all over the list, which is often sorted by label
     chosen = list(photos[::step])
     taken: list[tuple[float, float]] = []
@@ -61,10 +59,7 @@ def page_latency(version: ModelVersion, photos: Sequence[Path], rounds: int = RO
             server = running.enter_context(StaticServer(mounts))
             page = browser.new_page()
             page.set_default_timeout(_PATIENCE_MS)
-            page.goto(f"{server.url}/?backend={BACKEND}")
-            page.locator(_OPENED).wait_for()
-            if page.locator("body").get_attribute("data-state") == "failed":
-                raise TwinlensError("export_mismatch", f"The page says: {page.locator('#notice').inner_text()}")
+            visit(page, f"{server.url}/?backend={BACKEND}")
             given = 0
             bar = running.enter_context(
                 tqdm(total=_WARM_UP + rounds, desc="Timing the page", unit="photo", disable=None)

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple, TypedDict
 
 from benchmarks.results import checkout
 from benchmarks.server import Served, served
+from browser.built import PAGE
 from loadtest import visits
 from loadtest.calibration import holds
 from loadtest.kept import Kept, key_of
@@ -79,7 +80,7 @@ def measure(options: Options, gathered: Gathered, digest: str, python: Path, say
     # The checkout is among them: what a result says it was measured with has to be true of all of it.
     facts = [checkout(), digest, options.count, options.phone_share, options.seconds, options.limit]
     facts += [options.load_seconds, options.load_users]
-    key = key_of(shots, [visits.PAGE, visits.UPLOAD_PAGE], facts)
+    key = key_of(shots, [PAGE, visits.UPLOAD_PAGE], facts)
     kept = Kept(options.work, key, say, fresh=options.fresh)
     site = visits.write_site(options.work / "site")
     settings = Settings.from_environment().to_environment() | _SETTINGS | {"TWINLENS_PAGE": str(site)}

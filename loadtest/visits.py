@@ -19,6 +19,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Request
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from benchmarks.results import ROOT
+from browser.built import PAGE, require_built
 from browser.chromium import chromium
 from loadtest.calibration import holds, speed
 from loadtest.limit import Method, limiting
@@ -28,7 +29,6 @@ from loadtest.profiles import Device, Network, Way
 from loadtest.proxy import Proxy, Traffic
 from twinlens.errors import TwinlensError
 
-PAGE: Final = ROOT / "web" / "dist"
 UPLOAD_PAGE: Final = ROOT / "web" / "dist-upload"
 ADDRESSES: Final[dict[Way, str]] = {
     "device": "/",
@@ -90,8 +90,7 @@ def write_site(folder: Path) -> Path:
     :raises TwinlensError: ``missing_page`` if one of them is not built.
     """
     for page in (PAGE, UPLOAD_PAGE):
-        if not (page / "index.html").is_file():
-            raise TwinlensError("missing_page", f"{page} has no page in it: it was not built. Run: make page")
+        require_built(page)
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(PAGE, folder)
     shutil.copytree(UPLOAD_PAGE, folder / "upload")

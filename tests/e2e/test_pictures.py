@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.mark.heavy
 def test_they_are_taken_anew_in_the_size_that_they_have(tmp_path: Path) -> None:
     # In a process of its own: it starts a Chromium, which the process that has one for the tests cannot.
-    subprocess.run([sys.executable, "-m", "benchmarks.pictures", "--out", tmp_path], cwd=ROOT, check=True)
+    subprocess.run([sys.executable, "-m", "browser.pictures", "--out", tmp_path], cwd=ROOT, check=True)
     taken = sorted(path.name for path in tmp_path.iterdir())
     assert taken == ["page-phone.png", "page.png"]
     for name in taken:

@@ -1,4 +1,4 @@
-"""``python -m benchmarks.pictures``: take README's pictures of the page anew, into ``docs/``."""
+"""``python -m browser.pictures``: take README's pictures of the page anew, into ``docs/``."""
 
 from __future__ import annotations
 
@@ -12,15 +12,14 @@ from typing import Any, Final, NamedTuple
 from PIL import Image
 from playwright.sync_api import Browser
 
-from benchmarks.results import ROOT
+from browser.built import PAGE, require_built, visit
 from browser.chromium import chromium
-from browser.latency import PAGE
 from browser.static import StaticServer
 from twinlens.errors import TwinlensError
 from twinlens.settings import Settings
 from twinlens.store import write_atomically
 
-DOCS: Final = ROOT / "docs"
+DOCS: Final = Path(__file__).parent.parent / "docs"
 
 
 class Shot(NamedTuple):
@@ -51,13 +50,12 @@ SHOTS: Final = (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Take the pictures; status 2 if the page is not built, or there is no Chromium or no model."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.pictures", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m browser.pictures", description=__doc__)
     parser.add_argument("--out", type=Path, default=DOCS, metavar="FOLDER", help="where they go (docs)")
     out: Path = parser.parse_args(arguments).out
     settings = Settings.from_environment()
     try:
-        if not (PAGE / "index.html").is_file():
-            raise TwinlensError("missing_page", f"{PAGE} has no page in it: it was not built. Run: make page")
+        require_built(PAGE)
         mounts = {"/": PAGE, "/model/": settings.model_folder}
         with chromium() as browser, StaticServer(mounts) as server:
             for shot in SHOTS:
@@ -74,10 +72,7 @@ def take(browser: Browser, url: str, shot: Shot) -> bytes:
     context = browser.new_context(locale="en-GB", reduced_motion="reduce", **shot.context)
     try:
         page = context.new_page()
-        page.goto(url)
-        page.locator("body[data-state=ready], body[data-state=failed]").wait_for()
-        if page.locator("body").get_attribute("data-state") == "failed":
-            raise TwinlensError("model_not_found", f"The page says: {page.locator('#notice').inner_text()}")
+        visit(page, url)
         for index in range(shot.drawings):
             # The row of drawings goes once there are results; its buttons are still in the page.
             page.locator(".sample").nth(index).evaluate("button => button.click()")
