@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import subprocess
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import psutil  # type: ignore[import-untyped]
 
-from benchmarks.container.engine import run
+from benchmarks.container import engine
 from twinlens.errors import TwinlensError
 
 _DRIVER: Final = ("--storage-driver", "vfs")
@@ -25,6 +27,23 @@ _ISOLATION: Final = ("--isolation", "chroot")
 _TAKE_WRITING: Final = (
     "find / -xdev ( -path /tmp -o -path /proc -o -path /sys -o -path /dev ) -prune -o ! -type l -exec chmod a-w {} +"
 )
+# Each of buildah's commands first copies its program into sealed memory (containers/storage, pkg/unshare/unshare.c). The
+# kernel refuses to seal it (EBUSY) while it still holds a page for itself: a matter of the moment, on a busy machine.
+_BUSY: Final = "sealing memfd copy"
+_BUSY_TRIES: Final = 5
+_BUSY_SECONDS: Final = 1.0
+
+
+def run(command: Sequence[str], *, shown: bool = False) -> str:
+    """As :func:`benchmarks.container.engine.run`, again where buildah could not begin."""
+    for _ in range(_BUSY_TRIES - 1):
+        try:
+            return engine.run(command, shown=shown)
+        except TwinlensError as error:
+            if _BUSY not in error.detail:
+                raise
+        time.sleep(_BUSY_SECONDS)
+    return engine.run(command, shown=shown)
 
 
 class Buildah:
@@ -101,15 +120,19 @@ class BuildahContainer:
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 -- open as long as the container is there
 
     def start(self) -> None:
-        """Start its command."""
-        self._log.truncate(0)
-        self._process = subprocess.Popen(
-            [*self._run, *self._command],
-            stdin=subprocess.DEVNULL,
-            stdout=self._log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+        """Start its command, again where buildah could not begin."""
+        for _ in range(_BUSY_TRIES):
+            self._log.seek(0)
+            self._log.truncate()
+            self._process = subprocess.Popen(
+                [*self._run, *self._command],
+                stdin=subprocess.DEVNULL,
+                stdout=self._log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+            if self.wait(_BUSY_SECONDS) is None or _BUSY not in self.log():
+                return
 
     def execute(self, command: Sequence[str]) -> str:
         """Run another command in it."""
@@ -137,8 +160,9 @@ class BuildahContainer:
 
     def log(self) -> str:
         """What its command has written."""
-        self._log.seek(0)
-        return self._log.read().decode(errors="replace")
+        # Its own place in the file is also where the command goes on writing, so it must not be moved.
+        descriptor = self._log.fileno()
+        return os.pread(descriptor, os.fstat(descriptor).st_size, 0).decode(errors="replace")
 
     def remove(self) -> None:
         """End what runs and remove it."""
