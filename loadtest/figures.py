@@ -25,7 +25,8 @@ DEFINITIONS: Final = {
     "way": "device: the page answers; original: the server, photos as they are; shrunk: the server, photos first "
     "resampled in the browser by the contract's resize to a square of its shorter edge and sent as lossless WebP, or "
     "as they are where that is smaller",
-    "device": "the share of one core of this machine that the whole browser had; desktop: no limit",
+    "device": "how fast a thread of it is, as a share of this machine's speed; desktop: no limit",
+    "share": "the share of one core that the whole browser was held to, for a loop in its worker to show that factor",
     "factor": "speed of a loop in a worker of the held browser over that of the free one, before and after the visit; "
     f"a cell is measured only if both are within {TOLERANCE:.0%} of the wanted factor",
     "first_s": "from the start of the first visit, nothing cached, to the first answer; all photos are chosen at once, "
@@ -128,6 +129,7 @@ def _cell(key: CellKey, visited: Visited, gathered: Gathered, cpu: float | None,
         "measured": not missing,
         "missing": missing,
         "factor_wanted": key.device.factor,
+        "share": visited["share"] and significant(visited["share"], 3),
         "factor": [significant(factor, 3) for factor in visited["factors"]],
         "limit": "none" if key.device.share is None else visited["limit"],
         **{name: None if value is None else significant(value) for name, value in figures.items()},

@@ -20,7 +20,8 @@ from typing import Final, Literal, Protocol
 from twinlens.errors import TwinlensError
 
 Method = Literal["auto", "cgroup", "signals"]
-_PERIOD_US: Final = 20_000
+_PERIOD_US: Final = 100_000
+"""The kernel hands a quota out to processors in slices of 5 ms; of a shorter period's, much is lost between them."""
 _LEAST_QUOTA_US: Final = 1_000
 """The kernel takes no smaller one."""
 _TURN_SECONDS: Final = 0.05

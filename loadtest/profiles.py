@@ -19,7 +19,7 @@ class Network(NamedTuple):
 
 
 class Device(NamedTuple):
-    """A class of device: the share of one core of this machine that its whole browser has; None for no limit."""
+    """A class of device: what share of this machine's speed a thread of its browser has; None for no limit."""
 
     name: str
     share: float | None

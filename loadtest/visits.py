@@ -21,7 +21,7 @@ from playwright.sync_api import TimeoutError as PlaywrightTimeout
 from benchmarks.results import ROOT
 from browser.built import PAGE, require_built
 from browser.chromium import chromium
-from loadtest.calibration import holds, speed
+from loadtest.calibration import Loop
 from loadtest.limit import Method, limiting
 from loadtest.plan import Shot
 from loadtest.processes import children, descendants
@@ -38,7 +38,6 @@ ADDRESSES: Final[dict[Way, str]] = {
 SINGLE_CYCLES: Final = 2
 LEAST_ANSWERS: Final = 2
 """What a first visit is not cut off before, since the pace of its answers has to be known."""
-_CALIBRATIONS: Final = 3
 _PATIENCE_MS: Final = 900_000
 _POLL_MS: Final = 250
 
@@ -68,7 +67,8 @@ class Visited(TypedDict):
     """What was measured in one cell; milliseconds and bytes.
 
     ``answers_ms`` are the times of the first visit's answers, first to last; ``cold_bytes`` and ``single_bytes`` are
-    bytes up and down, of the whole first visit, and of all of the single photos.
+    bytes up and down, of the whole first visit, and of all of the single photos. ``share`` is the share of one core
+    that the browser was held to, for the loop in a worker to show ``factors``.
     """
 
     answers_ms: list[float]
@@ -79,6 +79,7 @@ class Visited(TypedDict):
     wrong: list[str]
     errors: list[str]
     score_differences: list[float]
+    share: float | None
     factors: list[float]
     limit: str
     chromium: str
@@ -118,22 +119,17 @@ def measure(
     with _browser() as (browser, tree), limiting(tree, method) as limit, Proxy(network, server, shared=True) as proxy:
         bench = browser.new_page()
         bench.goto(f"{server}/livez")
-        for _ in range(_CALIBRATIONS):
-            limit.set(None)
-            full = speed(bench)
-            limit.set(device.share)
-            factors = [speed(bench) / full]
-            if holds(device.factor, factors[0]):
-                break
+        loop = Loop(bench, limit)
+        share, before = loop.set(device.factor, device.share)
         context = browser.new_context()
         context.set_default_timeout(_PATIENCE_MS)
         context.add_init_script(_WATCH)
         found = _Visitor(context, proxy, way, shots).visit(cycle, seconds)
         context.close()
-        limited = speed(bench)
+        factors = [before, loop.factor(share)]
         limit.set(None)
-        factors.append(limited / speed(bench))
-        return {**found, "factors": factors, "limit": limit.name, "chromium": browser.version}  # type: ignore[typeddict-item]
+        held = {"share": share, "factors": factors, "limit": limit.name}
+        return {**found, **held, "chromium": browser.version}  # type: ignore[typeddict-item]
 
 
 def shrunk_bodies(server: str, shots: Sequence[Shot]) -> list[bytes]:

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from loadtest import __main__ as command
-from loadtest import report, visits
+from loadtest import measure, report, visits
 from loadtest.limit import Method
 from loadtest.photos import Gathered, gather
 from loadtest.plan import Shot
@@ -116,20 +116,7 @@ def test_what_a_visit_fetches(server: RunningServer, gathered: Gathered) -> None
     assert not any(path.startswith("/model/") for path in shrunk)
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(900, "light"), (390, "dark"), (320, "light")])
-def test_the_report_fits_and_speaks_one_language(browser: Browser, tmp_path: Path, width: int, scheme: str) -> None:
-    path = tmp_path / "loadtest.html"
-    path.write_bytes(report.render(content(measured())))
-    page, seen = visit(browser, path, width, scheme)
-    assert seen == []
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    english, chinese = page.get_by_text("When the device wins"), page.get_by_text("设备何时更快")
-    assert english.is_visible() and not chinese.is_visible()
-    page.get_by_text("中文").click()
-    assert chinese.is_visible() and not english.is_visible()
-    page.context.close()
-
-
+# Before the tests with the session's browser: Playwright starts no second time in a process beside it.
 @pytest.mark.heavy
 def test_the_whole_with_tiny_numbers(
     dist: Path,
@@ -140,6 +127,7 @@ def test_the_whole_with_tiny_numbers(
 ) -> None:
     monkeypatch.setenv(f"{PREFIX}MODELS", str(models_folder))
     monkeypatch.setenv(f"{PREFIX}MODEL", models.NAME)
+    monkeypatch.setattr(measure, "_IDLE_SECONDS", 0.5)
     out = tmp_path / "loadtest.json"
     arguments = ["--count", "6", "--phone-share", "0.34", "--phone-size", "800x600", "--networks", "fibre"]
     arguments += ["--devices", "phone", "--seconds", "60", "--load-seconds", "2", "--load-users", "4"]
@@ -158,3 +146,17 @@ def test_the_whole_with_tiny_numbers(
     assert command.main(arguments) in (0, 1)
     assert capsys.readouterr().err.count("kept from an earlier run") == 7 + 2 + 3
     assert json.loads(out.read_text(encoding="utf-8"))["rows"] == found["rows"]
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(900, "light"), (390, "dark"), (320, "light")])
+def test_the_report_fits_and_speaks_one_language(browser: Browser, tmp_path: Path, width: int, scheme: str) -> None:
+    path = tmp_path / "loadtest.html"
+    path.write_bytes(report.render(content(measured())))
+    page, seen = visit(browser, path, width, scheme)
+    assert seen == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    english, chinese = page.get_by_text("When the device wins"), page.get_by_text("设备何时更快")
+    assert english.is_visible() and not chinese.is_visible()
+    page.get_by_text("中文").click()
+    assert chinese.is_visible() and not english.is_visible()
+    page.context.close()

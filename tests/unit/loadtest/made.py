@@ -36,6 +36,7 @@ def visited(way: Way, factor: float, answers: int = 100, **changes: Any) -> Visi
         "wrong": [],
         "errors": [],
         "score_differences": [0.0, 2e-4],
+        "share": None if factor == 1 else factor * 1.04,
         "factors": [factor, factor * 1.1],
         "limit": "cgroup quota",
         "chromium": "1.2.3",

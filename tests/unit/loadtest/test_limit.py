@@ -79,14 +79,14 @@ def test_a_quota_is_written_as_the_kernel_reads_it(
         assert held.name == "cgroup quota"
         group = kernel.made()
         quota = group / ("cpu.cfs_quota_us" if version == 1 else "cpu.max")
-        assert quota.read_text() == ("-1" if version == 1 else "max 20000")
+        assert quota.read_text() == ("-1" if version == 1 else "max 100000")
         held.set(0.25)
         assert (group / "cgroup.procs").read_text() == "17"
-        assert quota.read_text() == ("5000" if version == 1 else "5000 20000")
+        assert quota.read_text() == ("25000" if version == 1 else "25000 100000")
         held.set(0.001)
         assert quota.read_text().split()[0] == "1000"  # the least that the kernel takes
         held.set(None)
-        assert quota.read_text() == ("-1" if version == 1 else "max 20000")
+        assert quota.read_text() == ("-1" if version == 1 else "max 100000")
         # The kernel's files go with the folder; those of this stand-in have to be moved out of the way.
         monkeypatch.setattr(Path, "rmdir", lambda folder: folder.rename(folder.with_name("removed")))
     assert not group.exists()
