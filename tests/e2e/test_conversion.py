@@ -1,4 +1,7 @@
-"""Every network that converts gives PyTorch's answer on every backend of stock TensorFlow.js, in a real Chromium."""
+"""Every network that converts gives PyTorch's answer on every backend of stock TensorFlow.js, in a real Chromium.
+
+The large ones lie in files of their own, so that test processes can share them.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,19 +12,11 @@ from playwright.sync_api import Browser
 
 from browser.chromium import chromium
 from browser.tfjs import BACKENDS, Backend, run_graph_model
-from tests.unit.training.networks import LABELS, NORMALIZE, SIZE
-from training.deploy import deploy
-from training.onnx_graph import OUTPUTS, encode, to_onnx
-from training.settled import answers, noise, settled
-from training.tfjs.files import write_tfjs
+from tests.e2e.conversion import Converted, assert_answers_as_pytorch, assert_the_batch_is_dynamic, convert
+from tests.unit.training.networks import SIZE
 from twinlens.errors import TwinlensError
-from twinlens.golden import relative_error
 
-# The largest of 131,072 numbers of a feature map may differ more than the largest of 10 logits: in a random Inception,
-# rounding alone takes PyTorch in float32 1.5e-4 from PyTorch in float64.
-TOLERANCES = {"logits": 1e-4, "embedding": 5e-4, "features": 5e-4}
-# Small ones at the size of the tests, large ones at the size that they were made for.
-SMALL = [
+NETWORKS = [
     "mobilenet_v2",
     "mobilenet_v3_small",
     "mobilenet_v3_large",
@@ -32,20 +27,6 @@ SMALL = [
     "mnasnet1_0",
     "regnet_y_400mf",
 ]
-LARGE = {
-    "efficientnet_v2_s": 224,
-    "resnet50": 224,
-    "resnext50_32x4d": 224,
-    "vgg16": 224,
-    "convnext_tiny": 224,
-    "densenet121": 224,
-    "googlenet": 224,
-    "inception_v3": 299,
-}
-NETWORKS = [
-    *((name, SIZE[0]) for name in SMALL),
-    *(pytest.param((name, size), marks=pytest.mark.heavy) for name, size in LARGE.items()),
-]
 
 
 @pytest.fixture(scope="module")
@@ -54,36 +35,18 @@ def browser() -> Iterator[Browser]:
         yield started
 
 
-@pytest.fixture(scope="module", params=NETWORKS, ids=lambda network: network[0])
-def converted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory):
-    """A folder with the graph model, pixels, and PyTorch's answers with the same rounded weights."""
-    name, side = request.param
-    network = settled(name, LABELS, noise(16 if side == SIZE[0] else 4, side, side), NORMALIZE)
-    deployed = deploy(network, (side, side), NORMALIZE, "float16")
-    pixels = noise(2, side, side)
-    model = to_onnx(deployed, (side, side))
-    folder = tmp_path_factory.mktemp(name)
-    for path, data in write_tfjs(model, encode(model)[1]).items():
-        (folder / path).write_bytes(data)
-    return folder, pixels.numpy(), answers(deployed, pixels)
+@pytest.fixture(scope="module", params=NETWORKS)
+def converted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Converted:
+    return convert(request.param, SIZE[0], tmp_path_factory.mktemp(request.param))
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_tfjs_answers_as_pytorch_does(browser: Browser, converted, backend: Backend) -> None:
-    folder, pixels, expected = converted
-    count = len(pixels) if backend == "wasm" else 1  # plain JavaScript, and WebGL in software, take seconds for each
-    outputs = run_graph_model(browser, folder, pixels[:count], backend).outputs
-    assert list(outputs) == list(OUTPUTS)
-    for name, reference in expected.items():
-        assert outputs[name].shape == reference[:count].shape
-        assert relative_error(outputs[name], reference[:count]) <= TOLERANCES[name]
+def test_tfjs_answers_as_pytorch_does(browser: Browser, converted: Converted, backend: Backend) -> None:
+    assert_answers_as_pytorch(browser, converted, backend)
 
 
-def test_the_batch_is_dynamic(browser: Browser, converted) -> None:
-    folder, pixels, expected = converted
-    one = run_graph_model(browser, folder, pixels[1:], "wasm").outputs
-    assert one["logits"].shape[0] == 1
-    assert relative_error(one["logits"], expected["logits"][1:]) <= 1e-4
+def test_the_batch_is_dynamic(browser: Browser, converted: Converted) -> None:
+    assert_the_batch_is_dynamic(browser, converted)
 
 
 def test_a_graph_that_does_not_load_is_an_error_with_the_reason(browser: Browser, tmp_path: Path) -> None:
