@@ -20,7 +20,7 @@ export PYTHON
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo page site setup node chromium lint format test test-heavy test-all parity parity-dct bench-train bench-convert bench-networks bench-teach bench-server wrk loadtest container readme lock clean
+.PHONY: help demo page site setup node chromium lint format test test-heavy test-all parity parity-dct bench-train bench-convert bench-networks bench-teach bench-server bench-page wrk loadtest container readme lock clean
 .NOTPARALLEL:
 
 help: ## Show this list
@@ -77,6 +77,9 @@ bench-teach: .venv/.dev ## Compare ways to teach labels from a few photos: make 
 
 bench-server: setup wrk ## Measure our server beside five others: make bench-server [PHOTOS=folder] [ARGS=...]
 	$(BIN)/python -m benchmarks.serving $(if $(PHOTOS),"$(PHOTOS)") $(ARGS)
+
+bench-page: setup ## Measure our page beside three others: make bench-page [PHOTOS=folder] [ARGS=...]
+	$(BIN)/python -m benchmarks.page $(if $(PHOTOS),"$(PHOTOS)") $(ARGS)
 
 loadtest: setup ## Compare server and device under load: make loadtest [PHOTOS=folder] [ARGS=...]
 	$(BIN)/python -m loadtest $(if $(PHOTOS),"$(PHOTOS)") $(ARGS)

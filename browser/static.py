@@ -5,15 +5,17 @@ It stands for any host that a visitor's page may be dropped on, so it adds no he
 
 from __future__ import annotations
 
+import gzip
 import socket
 import threading
 from collections.abc import Callable, Mapping
+from functools import cache
 from http import HTTPStatus
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, NamedTuple
+from typing import Any, BinaryIO, Final, NamedTuple
 from urllib.parse import urlsplit
 
 # The headers that make a page cross-origin isolated, which threads in WebAssembly need.
@@ -22,6 +24,13 @@ ISOLATION_HEADERS: Final = {
     "Cross-Origin-Embedder-Policy": "require-corp",
 }
 
+# What usual hosts compress on the way: text, and WebAssembly, which is on Cloudflare's and bunny.net's lists of media
+# types (their documentation on compression) like text is. Files of unknown type, .bin or .onnx, are sent as they are.
+_COMPRESSED: Final = frozenset(
+    {"text/html", "text/css", "text/javascript", "application/json", "application/manifest+json", "application/wasm"}
+    | {"image/svg+xml", "text/plain"}
+)
+_GZIP_LEVEL: Final = 6
 
 Headers = Mapping[str, str] | Callable[[str], Mapping[str, str]]
 
@@ -39,15 +48,16 @@ class StaticServer:
 
     :param mounts: folder by URL prefix; a prefix begins and ends with ``/``, the longest that fits wins.
     :param headers: headers added to every answer, errors too; or what gives those of a path.
+    :param compress: send text and WebAssembly as gzip, as most hosts do, to whoever accepts that.
 
     ``url`` is the address without a trailing slash; ``requests`` the log so far, oldest first.
     """
 
-    def __init__(self, mounts: Mapping[str, Path], headers: Headers | None = None) -> None:
+    def __init__(self, mounts: Mapping[str, Path], headers: Headers | None = None, *, compress: bool = False) -> None:
         for prefix in mounts:
             if not (prefix.startswith("/") and prefix.endswith("/")):
                 raise ValueError(f"the prefix {prefix!r} must begin and end with '/'")
-        self._server = _Server(dict(mounts), headers or {})
+        self._server = _Server(dict(mounts), headers or {}, compress)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
 
     @property
@@ -78,9 +88,10 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = False
     request_queue_size = 128
 
-    def __init__(self, mounts: dict[str, Path], headers: Headers) -> None:
+    def __init__(self, mounts: dict[str, Path], headers: Headers, compress: bool) -> None:
         self.mounts = mounts
         self.headers = headers
+        self.compress = compress
         self.log: list[Request] = []
         self._open: set[socket.socket] = set()
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -119,6 +130,7 @@ class _Handler(SimpleHTTPRequestHandler):
         ".mjs": "text/javascript",
         ".png": "image/png",
         ".svg": "image/svg+xml",
+        ".txt": "text/plain",
         ".wasm": "application/wasm",
         ".webmanifest": "application/manifest+json",
     }
@@ -131,6 +143,28 @@ class _Handler(SimpleHTTPRequestHandler):
         prefix = max(fitting, key=len)
         self.directory = str(self.server.mounts[prefix])
         return super().translate_path("/" + path[len(prefix) :])
+
+    def send_head(self) -> BytesIO | BinaryIO | None:
+        found = self.translate_path(self.path)
+        path = Path(found, "index.html") if urlsplit(self.path).path.endswith("/") else Path(found)
+        media_type = self.guess_type(str(path))
+        if (
+            not self.server.compress
+            or media_type.partition(";")[0] not in _COMPRESSED
+            or "gzip" not in self.headers.get("Accept-Encoding", "")
+            or not found
+            or not path.is_file()
+        ):
+            return super().send_head()
+        data = _zipped(path, path.stat().st_mtime_ns)
+        self.send_response(HTTPStatus.OK)
+        self.send_header("Content-Type", media_type)
+        self.send_header("Content-Encoding", "gzip")
+        self.send_header("Content-Length", str(len(data)))
+        self.send_header("Last-Modified", self.date_time_string(int(path.stat().st_mtime)))
+        self.send_header("Vary", "Accept-Encoding")
+        self.end_headers()
+        return BytesIO(data)
 
     def list_directory(self, path: Any) -> BytesIO | None:  # noqa: ARG002 -- the base class has it
         self.send_error(HTTPStatus.NOT_FOUND)
@@ -149,3 +183,9 @@ class _Handler(SimpleHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         """Nothing goes to the terminal: ``requests`` holds the log."""
+
+
+@cache
+def _zipped(path: Path, _modified_ns: int) -> bytes:
+    """A file as gzip, kept: what is timed is how it travels."""
+    return gzip.compress(path.read_bytes(), _GZIP_LEVEL, mtime=0)

@@ -27,8 +27,8 @@ _ISOLATION: Final = ("--isolation", "chroot")
 _TAKE_WRITING: Final = (
     "find / -xdev ( -path /tmp -o -path /proc -o -path /sys -o -path /dev ) -prune -o ! -type l -exec chmod a-w {} +"
 )
-# Each of buildah's commands first copies its program into sealed memory (containers/storage, pkg/unshare/unshare.c). The
-# kernel refuses to seal it (EBUSY) while it still holds a page for itself: a matter of the moment, on a busy machine.
+# Each of buildah's commands first copies its program into sealed memory (containers/storage: unshare.c), and the kernel
+# may refuse to seal it (EBUSY), while it still holds a page for itself: a matter of the moment, on a busy machine.
 _BUSY: Final = "sealing memfd copy"
 _BUSY_TRIES: Final = 5
 _BUSY_SECONDS: Final = 1.0

@@ -21,6 +21,8 @@ ALLOWED = {
     "benchmarks": {"benchmarks", "browser", "training", "twinlens"},
     # The server's benchmark runs the peers, and makes photos and golden answers as the load test does.
     "benchmarks.serving": {"benchmarks", "loadtest", "parity", "training", "twinlens"},
+    # So does the page's, behind the load test's lines.
+    "benchmarks.page": {"benchmarks", "browser", "loadtest", "parity", "training", "twinlens"},
     "parity": {"parity", "benchmarks", "browser", "twinlens"},
     "web": {"twinlens"},  # its golden files are made by the reference
     "loadtest": {"loadtest", "parity", "benchmarks", "browser", "twinlens"},  # its golden answers are the server's own
@@ -38,7 +40,7 @@ ONLY_IN = {
     "fastapi": {"loadtest.peers"},
     "flask": {"loadtest.peers"},
     "litserve": {"loadtest.peers"},
-    "playwright": {"browser", "parity", "loadtest", "training"},
+    "playwright": {"browser", "parity", "loadtest", "training", "benchmarks.page"},
     "matplotlib": {"parity", "loadtest", "training", "benchmarks"},
 }
 

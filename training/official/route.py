@@ -15,6 +15,7 @@ from typing import Final
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 
 from training.official.adopt import adopt
 from training.official.environment import VARIABLES
@@ -28,6 +29,7 @@ _REPLACEMENTS: Final = "replacements.json"
 # onnx2tf 1.28.8 (utils/common_functions.py, download_test_image_data) fetches this file unless it is there.
 _CALIBRATION: Final = "calibration_image_sample_data_20x128x128x3_float32.npy"
 _CALIBRATION_SHAPE: Final = (20, 128, 128, 3)
+_GIVEN: Final = "given.npy"
 _COLOUR: Final = re.compile(r"\x1b\[[0-9;]*m")
 _RAISED: Final = re.compile(r"[\w.]*(?:Error|Exception|Interrupt|Exit)\b(?:: |$)")
 _LOGGED: Final = re.compile(r"ERROR: (?!The trace log)")
@@ -46,11 +48,7 @@ def convert(model: onnx.ModelProto, environment: Environment) -> dict[str, bytes
     (image,) = model.graph.input
     with tempfile.TemporaryDirectory(prefix="twinlens-convert-") as name:
         folder = Path(name)
-        (folder / "model.onnx").write_bytes(model.SerializeToString())
-        pixels = np.random.default_rng(0).random(_CALIBRATION_SHAPE, dtype=np.float32)
-        np.save(folder / _CALIBRATION, pixels)
-        # Without a file of replacements, onnx2tf looks for some, for minutes, before it ends with the same error.
-        (folder / _REPLACEMENTS).write_text(json.dumps({"format_version": 1, "operations": []}), encoding="utf-8")
+        _place_files(folder, model)
         say("Converting with onnx2tf")
         _run(
             [
@@ -77,6 +75,49 @@ def convert(model: onnx.ModelProto, environment: Environment) -> dict[str, bytes
         )
         files = {path.name: path.read_bytes() for path in (folder / _GRAPH_MODEL).iterdir()}
     return adopt(files, model)
+
+
+def to_tflite(
+    model: onnx.ModelProto, environment: Environment, calibration: NDArray[np.float32] | None = None
+) -> dict[str, bytes]:
+    """Convert an ONNX model to LiteRT's format by the first half of the official route, in every form that it has.
+
+    :param model: with one input of shape (N, channels, height, width) and its weights as float32.
+    :param calibration: images of shape (N, height, width, channels) as the network is given them, which the integer
+        forms need.
+    :return: the files by form, ``float32`` or ``dynamic_range_quant`` for example; their input has the shape (1,
+        height, width, channels).
+    :raises TwinlensError: ``unsupported_operation`` with what onnx2tf said.
+    """
+    (image,) = model.graph.input
+    options = ["-b", "1", "-odrqt"]
+    with tempfile.TemporaryDirectory(prefix="twinlens-convert-") as name:
+        folder = Path(name)
+        _place_files(folder, model)
+        if calibration is not None:
+            np.save(folder / _GIVEN, calibration)
+            channels = calibration.shape[-1]
+            # A mean and a deviation have to be given; the images have been normalised already.
+            options += ["-oiqt", "-cind", image.name, _GIVEN, f"[[[{[0.0] * channels}]]]", f"[[[{[1.0] * channels}]]]"]
+        say("Converting to .tflite with onnx2tf")
+        _run(
+            ["onnx2tf", "-i", "model.onnx", "-o", _SAVED_MODEL, "-v", "warn", "-prf", _REPLACEMENTS, *options],
+            folder,
+            environment,
+            made=f"{_SAVED_MODEL}/model_float32.tflite",
+            model=model,
+        )
+        found = (folder / _SAVED_MODEL).glob("model_*.tflite")
+        return {path.stem.removeprefix("model_"): path.read_bytes() for path in found}
+
+
+def _place_files(folder: Path, model: onnx.ModelProto) -> None:
+    """What onnx2tf reads."""
+    (folder / "model.onnx").write_bytes(model.SerializeToString())
+    pixels = np.random.default_rng(0).random(_CALIBRATION_SHAPE, dtype=np.float32)
+    np.save(folder / _CALIBRATION, pixels)
+    # Without a file of replacements, onnx2tf looks for some, for minutes, before it ends with the same error.
+    (folder / _REPLACEMENTS).write_text(json.dumps({"format_version": 1, "operations": []}), encoding="utf-8")
 
 
 def _run(command: list[str], folder: Path, environment: Environment, *, made: str, model: onnx.ModelProto) -> None:

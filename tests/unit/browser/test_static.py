@@ -1,4 +1,6 @@
+import gzip
 import http.client
+import os
 import threading
 import urllib.error
 import urllib.request
@@ -113,3 +115,39 @@ def test_headers_may_differ_by_path(folders: dict[str, Path]) -> None:
     with StaticServer(folders, lambda path: {"X-Path": path} if path.endswith(".js") else {}) as server:
         assert get(f"{server.url}/some/path/assets/app.js?a=1")[1]["x-path"] == "/some/path/assets/app.js"
         assert "x-path" not in get(f"{server.url}/some/path/")[1]
+
+
+def fetched(url: str, accepted: str) -> tuple[dict[str, str], bytes]:
+    request = urllib.request.Request(url, headers={"Accept-Encoding": accepted})
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return {key.lower(): value for key, value in answer.headers.items()}, answer.read()
+
+
+@pytest.mark.parametrize("path", ["", "assets/app.js", "assets/simd.wasm", "model/1/contract.json"])
+def test_text_and_webassembly_are_compressed_for_who_accepts_it(folders: dict[str, Path], path: str) -> None:
+    with StaticServer(folders, {"X-Added": "1"}, compress=True) as server:
+        plain, whole = fetched(f"{server.url}/some/path/{path}", "identity")
+        headers, body = fetched(f"{server.url}/some/path/{path}", "gzip, deflate, br")
+    assert "content-encoding" not in plain
+    assert (headers["content-encoding"], headers["content-type"]) == ("gzip", plain["content-type"])
+    assert int(headers["content-length"]) == len(body) and headers["x-added"] == "1"
+    assert gzip.decompress(body) == whole
+
+
+def test_weights_are_sent_as_they_lie_there(folders: dict[str, Path]) -> None:
+    with StaticServer(folders, compress=True) as server:
+        headers, body = fetched(f"{server.url}/some/path/model/1/shard.bin", "gzip")
+        assert "content-encoding" not in headers and body == bytes(range(256))
+        assert get(f"{server.url}/some/path")[2] == b"<!doctype html>", "redirected to the folder"
+        assert get(f"{server.url}/nothing.js")[0] == 404
+    with StaticServer(folders) as server:
+        assert "content-encoding" not in fetched(f"{server.url}/some/path/assets/app.js", "gzip")[0]
+
+
+def test_a_file_that_changes_is_compressed_anew(folders: dict[str, Path], tmp_path: Path) -> None:
+    path = tmp_path / "page" / "assets" / "app.js"
+    with StaticServer(folders, compress=True) as server:
+        fetched(f"{server.url}/some/path/assets/app.js", "gzip")
+        path.write_text("export const changed = 1")
+        os.utime(path, ns=(1, 1))
+        assert gzip.decompress(fetched(f"{server.url}/some/path/assets/app.js", "gzip")[1]) == path.read_bytes()
