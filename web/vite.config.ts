@@ -5,6 +5,7 @@ import { defineConfig } from 'vitest/config';
 import manifest from './package.json' with { type: 'json' };
 import { CONTENT_SECURITY_POLICY } from './src/policy.ts';
 import { trimmedTfjs } from './vite.tfjs.ts';
+import { assembled } from './vite.wat.ts';
 
 /** Hosts that send no headers get the policy from the page itself. */
 function contentSecurityPolicy(): Plugin {
@@ -107,7 +108,7 @@ const output = { comments: { legal: false } };
 export default defineConfig({
   // Relative addresses: the built page works from any folder of any host.
   base: './',
-  plugins: [contentSecurityPolicy(), webManifest(), noForeignAddresses(), licences(), buildRecord()],
+  plugins: [assembled(), contentSecurityPolicy(), webManifest(), noForeignAddresses(), licences(), buildRecord()],
   build: {
     target: 'es2022',
     // Nothing is inlined: a `data:` address would need a wider policy.
@@ -118,7 +119,7 @@ export default defineConfig({
   },
   worker: {
     format: 'es',
-    plugins: () => [trimmedTfjs(), schemasAnywhere(), noForeignAddresses()],
+    plugins: () => [assembled(), trimmedTfjs(), schemasAnywhere(), noForeignAddresses()],
     rolldownOptions: { output },
   },
   // The largest golden photo takes seconds where other work shares the machine.

@@ -5,13 +5,16 @@
 import type { Contract } from './contract.gen.ts';
 import { upright, uprightTransform } from './exif.ts';
 import { FailureError } from './failure.ts';
-import { readHeader } from './header.ts';
-import { AS_STORED, canvasSource, opaque, StraightReader } from './pixels.ts';
+import { type Header, readHeader } from './header.ts';
+import { AS_STORED, canvasSource, findJpegReader, opaque, StraightReader } from './pixels.ts';
 import type { PixelSource } from './resample.ts';
-import { type Format, sniff, SNIFFED_BYTES } from './sniff.ts';
+import { type Format, sniff } from './sniff.ts';
 
 /** The largest images that are decoded, in pixels: the server's defaults. */
 const LIMITS = { jpeg: 120_000_000, other: 50_000_000 };
+
+/** How much of a file is read to tell what it is: most JPEGs name their size in it. */
+const HEAD_BYTES = 1 << 18;
 
 /** One decoded photo; `close` gives its memory back. */
 export interface Photo {
@@ -32,36 +35,56 @@ export interface Photo {
  *   `unreadable_file`.
  */
 export async function decode(file: Blob, contract: Contract): Promise<Photo> {
-  const format = sniff(await bytesOf(file.slice(0, SNIFFED_BYTES)), file.size);
+  const head = await bytesOf(file.slice(0, HEAD_BYTES));
+  const format = sniff(head, file.size);
   if (!contract.formats.browser.includes(format)) {
     const onServer = contract.formats.server.includes(format);
     throw new FailureError(
       onServer ? { code: 'server_only_format', format } : { code: 'unsupported_format', name: format.toUpperCase() },
     );
   }
-  const header = readHeader(await bytesOf(file), format);
+  const { header, encoded } = await open(file, head, format);
   const { width, height, orientation } = header;
   const allowed = format === 'jpeg' ? LIMITS.jpeg : LIMITS.other;
   if (width * height > allowed) throw new FailureError({ code: 'too_many_pixels', width, height, allowed });
 
   let bitmap: ImageBitmap;
   try {
-    bitmap = await createImageBitmap(new Blob([...header.parts]), AS_STORED);
+    bitmap = await createImageBitmap(encoded, AS_STORED);
   } catch {
     throw new FailureError({ code: 'broken_image', format });
   }
   const exact = header.alpha ? (await StraightReader.get())?.source(bitmap) : null;
-  const stored = exact ?? canvasSource(bitmap);
+  const stored = exact ?? (format === 'jpeg' ? (await findJpegReader())(bitmap) : canvasSource(bitmap));
   const pixels = upright(format === 'jpeg' ? stored : opaque(stored, contract.decode.alpha_background), orientation);
   return {
     format,
     pixels,
     thumbnail: (longestEdge) => thumbnail(bitmap, orientation, pixels, longestEdge),
     close() {
-      exact?.close();
+      stored.close();
       bitmap.close();
     },
   };
+}
+
+/**
+ * A file's header, and what is to be decoded.
+ *
+ * @param head the file's beginning.
+ */
+async function open(
+  file: Blob,
+  head: Uint8Array<ArrayBuffer>,
+  format: Format,
+): Promise<{ header: Header; encoded: Blob }> {
+  if (format === 'jpeg') {
+    // JPEGs are decoded as they are, so the rest of one need not be read here.
+    const header = readHeader(head, format);
+    if (header.width > 0) return { header, encoded: file.slice() }; // without its type, which need not be right
+  }
+  const header = readHeader(head.length < file.size ? await bytesOf(file) : head, format);
+  return { header, encoded: new Blob([...header.parts]) };
 }
 
 async function bytesOf(blob: Blob): Promise<Uint8Array<ArrayBuffer>> {

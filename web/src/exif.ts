@@ -69,10 +69,10 @@ export function upright(source: PixelSource, orientation: number): PixelSource {
   return {
     width: swap ? source.height : source.width,
     height: swap ? source.width : source.height,
-    read(left, top, width, height) {
+    async read(left, top, width, height) {
       const [storedLeft, storedWidth] = swap ? [top, height] : [left, width];
       const [storedTop, storedHeight] = swap ? [left, width] : [top, height];
-      const stored = source.read(
+      const stored = await source.read(
         mirrorX ? source.width - storedLeft - storedWidth : storedLeft,
         mirrorY ? source.height - storedTop - storedHeight : storedTop,
         storedWidth,

@@ -1,9 +1,13 @@
 /**
- * Exact pixels out of an `ImageBitmap`. A 2D canvas gives them for opaque images; it stores premultiplied pixels,
- * whatever one asks for, so partly transparent ones are read through WebGL where there is one and are within 1 of
- * exact where there is none. Each way is tried on known pixels first: some browsers perturb what pages read back.
+ * Exact pixels out of an `ImageBitmap`. A video frame gives those of a JPEG without drawing them, a 2D canvas those of any
+ * opaque image; it stores premultiplied pixels, whatever one asks for, so partly transparent ones are read through WebGL
+ * where there is one and are within 1 of exact where there is none. Each way is tried on known pixels first: some browsers
+ * perturb what pages read back.
  */
 import type { PixelSource } from './resample.ts';
+
+/** Pixels that hold memory until they are closed. */
+export type ClosableSource = PixelSource & { close(): void };
 
 /** How `createImageBitmap` must treat every image: stored values as they are. */
 export const AS_STORED: ImageBitmapOptions = { colorSpaceConversion: 'none', premultiplyAlpha: 'none' };
@@ -22,17 +26,58 @@ function readingContext(width: number, height: number): Context2d {
 }
 
 /** Pixels of an opaque image, through a 2D canvas no larger than the rectangle that is read. */
-export function canvasSource(bitmap: ImageBitmap): PixelSource {
+export function canvasSource(bitmap: ImageBitmap): ClosableSource {
   let context: Context2d | undefined;
   return {
     width: bitmap.width,
     height: bitmap.height,
+    close: () => undefined,
     read(left, top, width, height) {
       if (context?.canvas.width !== width || context.canvas.height !== height) context = readingContext(width, height);
       context.drawImage(bitmap, left, top, width, height, 0, 0, width, height);
       return context.getImageData(0, 0, width, height).data;
     },
   };
+}
+
+/** Pixels of an opaque image of 8 bits a channel, through a video frame that shares them. */
+function frameSource(bitmap: ImageBitmap): ClosableSource {
+  const frame = new VideoFrame(bitmap, { timestamp: 0 });
+  let strip = new Uint8Array();
+  return {
+    width: bitmap.width,
+    height: bitmap.height,
+    close: () => frame.close(),
+    async read(x, y, width, height) {
+      const bytes = width * height * 4;
+      if (strip.length !== bytes) strip = new Uint8Array(bytes);
+      await frame.copyTo(strip, { format: 'RGBA', rect: { x, y, width, height } });
+      return strip;
+    },
+  };
+}
+
+/** A frame has limits of its own to how large an image may be. */
+function frameOrCanvasSource(bitmap: ImageBitmap): ClosableSource {
+  try {
+    return frameSource(bitmap);
+  } catch {
+    return canvasSource(bitmap);
+  }
+}
+
+type Reader = (bitmap: ImageBitmap) => ClosableSource;
+
+let jpegReader: Promise<Reader> | undefined;
+
+/** What reads the pixels of JPEGs: video frames where they have been seen to be exact, else canvases. */
+export function findJpegReader(): Promise<Reader> {
+  // Where there are no frames, or none that can be had as RGBA, the trial throws.
+  jpegReader ??= deviationOf(frameSource).then(
+    (found) => (found === 0 ? frameOrCanvasSource : canvasSource),
+    () => canvasSource,
+  );
+  return jpegReader;
 }
 
 /** Reads straight (not premultiplied) pixels through a WebGL 2 texture. */
@@ -62,14 +107,14 @@ export class StraightReader {
     const probe = probePixels(true);
     const bitmap = await createImageBitmap(probe, AS_STORED);
     const source = reader.source(bitmap);
-    const exact = source !== null && deviation(probe.data, source.read(0, 0, PROBE_EDGE, PROBE_EDGE)) === 0;
+    const exact = source !== null && deviation(probe.data, await source.read(0, 0, PROBE_EDGE, PROBE_EDGE)) === 0;
     source?.close();
     bitmap.close();
     return exact ? reader : null;
   }
 
   /** The pixels of one image; null if it is too large for this device or the context has been lost. */
-  source(bitmap: ImageBitmap): (PixelSource & { close(): void }) | null {
+  source(bitmap: ImageBitmap): ClosableSource | null {
     const { gl } = this;
     const { width, height } = bitmap;
     if (Math.max(width, height) > this.largest || gl.isContextLost()) return null;
@@ -108,8 +153,8 @@ export function opaque(source: PixelSource, background: readonly [number, number
   return {
     width: source.width,
     height: source.height,
-    read(left, top, width, height) {
-      const pixels = source.read(left, top, width, height);
+    async read(left, top, width, height) {
+      const pixels = await source.read(left, top, width, height);
       for (let at = 0; at < pixels.length; at += 4) {
         const alpha = pixels[at + 3];
         if (alpha === 255) continue;
@@ -124,16 +169,27 @@ export function opaque(source: PixelSource, background: readonly [number, number
 }
 
 /**
- * The canary: draw known opaque pixels and read them back, the way photos are read.
+ * The canary: draw known opaque pixels and read them back.
  *
  * @returns the largest difference of a byte: 0 in a browser that gives back what was drawn.
  */
-export async function canvasDeviation(): Promise<number> {
+export function canvasDeviation(): Promise<number> {
+  return deviationOf(canvasSource);
+}
+
+async function deviationOf(sourceOf: Reader): Promise<number> {
   const probe = probePixels(false);
   const bitmap = await createImageBitmap(probe, AS_STORED);
-  const found = canvasSource(bitmap).read(0, 0, PROBE_EDGE, PROBE_EDGE);
-  bitmap.close();
-  return deviation(probe.data, found);
+  try {
+    const source = sourceOf(bitmap);
+    try {
+      return deviation(probe.data, await source.read(0, 0, PROBE_EDGE, PROBE_EDGE));
+    } finally {
+      source.close();
+    }
+  } finally {
+    bitmap.close();
+  }
 }
 
 /** Pixels in which every value of a byte stands in every channel, next to unlike ones. */

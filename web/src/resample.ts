@@ -7,6 +7,7 @@
  * and gives the same bytes. Golden digests (tests/golden) hold this file to Pillow.
  */
 import type { Box } from './crop.ts';
+import { simdPasses } from './simd.ts';
 
 /** Where pixels come from, a rectangle at a time, so that no second copy of a whole photo is ever needed. */
 export interface PixelSource {
@@ -18,11 +19,13 @@ export interface PixelSource {
    * @returns width * height * 4 bytes: red, green, blue, and a fourth byte that is not looked at; rows first. The
    *   array may be used again by the next call.
    */
-  read(left: number, top: number, width: number, height: number): Uint8Array | Uint8ClampedArray;
+  read(left: number, top: number, width: number, height: number): Pixels | Promise<Pixels>;
 }
 
+export type Pixels = Uint8Array | Uint8ClampedArray;
+
 /** For each output position: the first input position, how many follow, and their weights (`size` apart). */
-interface Coefficients {
+export interface Coefficients {
   readonly first: Int32Array;
   readonly count: Int32Array;
   readonly weights: Int32Array;
@@ -33,9 +36,24 @@ interface Coefficients {
   readonly end: number;
 }
 
+/** The two passes over one image. */
+export interface Passes {
+  /**
+   * Resample rows of pixels, the first of which is column `columns.begin`.
+   *
+   * @param pixels RGBA.
+   * @param row which row of the image comes first, counted from `rows.begin`.
+   */
+  columns(pixels: Pixels, count: number, row: number): void;
+  /** Resample the rows, all of which have come. */
+  rows(): Uint8Array<ArrayBuffer>;
+  /** Give the memory back. */
+  close(): void;
+}
+
 const PRECISION_BITS = 32 - 8 - 2;
 const HALF = 1 << (PRECISION_BITS - 1);
-const CHANNELS = 3;
+export const CHANNELS = 3;
 /** Pixels that are read at a time: 4 MiB of RGBA. */
 const STRIP_PIXELS = 1 << 20;
 
@@ -75,7 +93,7 @@ function coefficients(inSize: number, boxBegin: number, boxEnd: number, outSize:
 
 /** Resample rows of RGBA pixels, whose first column is `columns.begin`, to rows of `columns.first.length` RGB pixels. */
 function resampleColumns(
-  pixels: Uint8Array | Uint8ClampedArray,
+  pixels: Pixels,
   rows: number,
   columns: Coefficients,
   target: Uint8ClampedArray,
@@ -125,25 +143,48 @@ function resampleRows(bytes: Uint8ClampedArray, stride: number, rows: Coefficien
   }
 }
 
+/** Both passes in JavaScript, for browsers whose WebAssembly has no SIMD. */
+export function plainPasses(columns: Coefficients, rows: Coefficients): Passes {
+  const stride = columns.first.length * CHANNELS;
+  const narrow = new Uint8ClampedArray((rows.end - rows.begin) * stride);
+  return {
+    columns: (pixels, count, row) => resampleColumns(pixels, count, columns, narrow, row * stride),
+    rows() {
+      const result = new Uint8ClampedArray(rows.first.length * stride);
+      resampleRows(narrow, stride, rows, result);
+      return new Uint8Array(result.buffer);
+    },
+    close: () => undefined,
+  };
+}
+
 /**
  * Resample a box of an image.
  *
  * @param source the upright, opaque image.
  * @param box the part to keep, within the image.
+ * @param passesOf what does the work.
  * @returns height * width * 3 bytes, RGB, rows first.
  */
-export function resample(source: PixelSource, box: Box, width: number, height: number): Uint8Array<ArrayBuffer> {
+export async function resample(
+  source: PixelSource,
+  box: Box,
+  width: number,
+  height: number,
+  passesOf = simdPasses,
+): Promise<Uint8Array<ArrayBuffer>> {
   const columns = coefficients(source.width, box[0], box[2], width);
   const rows = coefficients(source.height, box[1], box[3], height);
-  const stride = width * CHANNELS;
-  const narrow = new Uint8ClampedArray((rows.end - rows.begin) * stride);
   const stripRows = Math.max(Math.floor(STRIP_PIXELS / (columns.end - columns.begin)), 1);
-  for (let top = rows.begin; top < rows.end; top += stripRows) {
-    const count = Math.min(stripRows, rows.end - top);
-    const pixels = source.read(columns.begin, top, columns.end - columns.begin, count);
-    resampleColumns(pixels, count, columns, narrow, (top - rows.begin) * stride);
+  const passes = passesOf(columns, rows, Math.min(stripRows, rows.end - rows.begin));
+  try {
+    for (let top = rows.begin; top < rows.end; top += stripRows) {
+      const count = Math.min(stripRows, rows.end - top);
+      const pixels = await source.read(columns.begin, top, columns.end - columns.begin, count);
+      passes.columns(pixels, count, top - rows.begin);
+    }
+    return passes.rows();
+  } finally {
+    passes.close();
   }
-  const result = new Uint8ClampedArray(height * stride);
-  resampleRows(narrow, stride, rows, result);
-  return new Uint8Array(result.buffer);
 }

@@ -25,7 +25,7 @@ const REFUSED: readonly (readonly [offset: number, magic: string, name: string])
 ];
 
 /** How many of a file's first bytes `sniff` looks at. */
-export const SNIFFED_BYTES = 512;
+const SNIFFED_BYTES = 512;
 
 /**
  * Tell the format of an image.

@@ -128,7 +128,7 @@ async function classify(id: number, file: Blob, { description, canvas, engine }:
   try {
     const { width, height } = photo.pixels;
     const box = cropBox(width, height, contract);
-    const input = resample(photo.pixels, box, contract.crop.width, contract.crop.height);
+    const input = await resample(photo.pixels, box, contract.crop.width, contract.crop.height);
     const decoded = performance.now();
     const runner = await engine;
     if (!wanted.has(id)) return null;

@@ -50,8 +50,14 @@ const stored: PixelSource = {
   },
 };
 
-function letters(source: PixelSource, left = 0, top = 0, width = source.width, height = source.height): string {
-  const pixels = source.read(left, top, width, height);
+async function letters(
+  source: PixelSource,
+  left = 0,
+  top = 0,
+  width = source.width,
+  height = source.height,
+): Promise<string> {
+  const pixels = await source.read(left, top, width, height);
   const rows = Array.from({ length: height }, (_, y) =>
     Array.from({ length: width }, (_, x) => String.fromCharCode(pixels[(y * width + x) * 4])).join(''),
   );
@@ -70,8 +76,8 @@ const UPRIGHT: [orientation: number, whole: string, lastPixel: string][] = [
   [8, 'cf/be/ad', 'd'],
 ];
 
-test.each(UPRIGHT)('turns orientation %i upright', (orientation, whole, lastPixel) => {
+test.each(UPRIGHT)('turns orientation %i upright', async (orientation, whole, lastPixel) => {
   const source = upright(stored, orientation);
-  expect(letters(source)).toBe(whole);
-  expect(letters(source, source.width - 1, source.height - 1, 1, 1)).toBe(lastPixel);
+  expect(await letters(source)).toBe(whole);
+  expect(await letters(source, source.width - 1, source.height - 1, 1, 1)).toBe(lastPixel);
 });

@@ -28,7 +28,7 @@ async function shrink(file: Blob, rules: Contract): Promise<Blob> {
   try {
     const { width, height } = photo.pixels;
     const box = cropBox(width, height, { resize: rules.resize, crop: { ...rules.crop, width: edge, height: edge } });
-    const small = resample(photo.pixels, box, edge, edge);
+    const small = await resample(photo.pixels, box, edge, edge);
     const image = new ImageData(edge, edge);
     for (let from = 0, to = 0; from < small.length; from += 3, to += 4) {
       image.data[to] = small[from];
