@@ -10,7 +10,7 @@ export function assembled(): Plugin {
     name: 'assembled',
     async transform(text, id) {
       if (!id.endsWith('.wat')) return null;
-      const module = (await wabt()).parseWat(id, text, { simd: true });
+      const module = (await wabt()).parseWat(id, text, { simd: true, relaxed_simd: true });
       try {
         module.validate();
         const base64 = Buffer.from(module.toBinary({}).buffer).toString('base64');

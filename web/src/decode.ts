@@ -55,7 +55,9 @@ export async function decode(file: Blob, contract: Contract): Promise<Photo> {
     throw new FailureError({ code: 'broken_image', format });
   }
   const exact = header.alpha ? (await StraightReader.get())?.source(bitmap) : null;
-  const stored = exact ?? (format === 'jpeg' ? (await findJpegReader())(bitmap) : canvasSource(bitmap));
+  // A frame may show a picture as it was before it was turned.
+  const read = format === 'jpeg' && !header.turned ? await findJpegReader() : canvasSource;
+  const stored = exact ?? read(bitmap);
   const pixels = upright(format === 'jpeg' ? stored : opaque(stored, contract.decode.alpha_background), orientation);
   return {
     format,

@@ -16,6 +16,8 @@ export interface Header {
   readonly alpha: boolean;
   /** Orientation that is left to apply after the browser has decoded `parts`. */
   readonly orientation: number;
+  /** Whether the browser turns the picture as it decodes `parts`. */
+  readonly turned: boolean;
   /** The bytes to decode, in pieces. */
   readonly parts: readonly Uint8Array<ArrayBuffer>[];
 }
@@ -25,7 +27,7 @@ type Reader = (bytes: Bytes, view: DataView) => Partial<Header>;
 
 /** Read an image file's header. */
 export function readHeader(bytes: Bytes, format: Format): Header {
-  const plain: Header = { width: 0, height: 0, alpha: false, orientation: 1, parts: [bytes] };
+  const plain: Header = { width: 0, height: 0, alpha: false, orientation: 1, turned: false, parts: [bytes] };
   try {
     return { ...plain, ...READERS[format](bytes, new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)) };
   } catch (error) {
@@ -38,14 +40,18 @@ function fourCharacters(view: DataView, at: number): string {
   return String.fromCharCode(view.getUint8(at), view.getUint8(at + 1), view.getUint8(at + 2), view.getUint8(at + 3));
 }
 
-function jpeg(_: Bytes, view: DataView): Partial<Header> {
+function jpeg(bytes: Bytes, view: DataView): Partial<Header> {
   let at = 2;
+  let turned = false;
   for (;;) {
     while (view.getUint8(at) !== 0xff) at++;
     while (view.getUint8(at) === 0xff) at++;
     const marker = view.getUint8(at);
     const isFrame = marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker);
-    if (isFrame) return { height: view.getUint16(at + 4), width: view.getUint16(at + 6) };
+    if (isFrame) return { height: view.getUint16(at + 4), width: view.getUint16(at + 6), turned };
+    if (marker === 0xe1 && fourCharacters(view, at + 3) === 'Exif') {
+      turned ||= readOrientation(bytes.subarray(at + 3, at + 1 + view.getUint16(at + 1))) !== 1;
+    }
     if (marker === 0xd9 || marker === 0xda) return {};
     const standalone = marker === 0x01 || (marker >= 0xd0 && marker <= 0xd8);
     at += 1 + (standalone ? 0 : view.getUint16(at + 1));

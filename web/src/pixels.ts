@@ -57,7 +57,7 @@ function frameSource(bitmap: ImageBitmap): ClosableSource {
   };
 }
 
-/** A frame has limits of its own to how large an image may be. */
+/** Frames have limits of their own to how large an image may be. */
 function frameOrCanvasSource(bitmap: ImageBitmap): ClosableSource {
   try {
     return frameSource(bitmap);

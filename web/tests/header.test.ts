@@ -92,6 +92,13 @@ test('jpeg: the frame is found behind other segments', () => {
   expect(readHeader(frame, 'jpeg')).toMatchObject({ width: 4000, height: 3000, alpha: false });
 });
 
+test.each([1, 2, 6])('jpeg: whether orientation %i turns it', (orientation) => {
+  const exif = bytes('Exif', [0, 0], 'MM', [0, 42, 0, 0, 0, 8, 0, 1, 1, 0x12, 0, 3, 0, 0, 0, 1, 0, orientation, 0, 0]);
+  const segment = [0xff, 0xe1, 0, exif.length + 2, ...exif];
+  const file = bytes([0xff, 0xd8, ...segment, 0xff, 0xc0, 0, 17, 8, 0, 3, 0, 4, 3]);
+  expect(readHeader(file, 'jpeg')).toMatchObject({ width: 4, height: 3, orientation: 1, turned: orientation > 1 });
+});
+
 test('gif', () => {
   expect(readHeader(bytes('GIF89a', [0x2c, 1, 0xc8, 0]), 'gif')).toMatchObject({ width: 300, height: 200 });
 });

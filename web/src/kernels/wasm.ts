@@ -26,6 +26,7 @@ import { subConfig } from '@tensorflow/tfjs-backend-wasm/dist/kernels/Sub';
 import { tanhConfig } from '@tensorflow/tfjs-backend-wasm/dist/kernels/Tanh';
 import { transposeConfig } from '@tensorflow/tfjs-backend-wasm/dist/kernels/Transpose';
 import type { KernelConfig } from '@tensorflow/tfjs-core';
+import { withPointwise } from '../backends/pointwise.ts';
 
 export const KERNELS: readonly KernelConfig[] = [
   _fusedMatMulConfig,
@@ -34,7 +35,7 @@ export const KERNELS: readonly KernelConfig[] = [
   batchMatMulConfig,
   castConfig,
   concatConfig,
-  fusedConv2DConfig,
+  withPointwise(fusedConv2DConfig),
   fusedDepthwiseConv2DConfig,
   identityConfig,
   maxPoolConfig,

@@ -1,0 +1,181 @@
+import { setFlagsFromString } from 'node:v8';
+import type { KernelConfig, KernelFunc, NamedAttrMap, NamedTensorInfoMap, TensorInfo } from '@tensorflow/tfjs-core';
+import { describe, expect, test, vi } from 'vitest';
+import { type Backend, withPointwise } from '../src/backends/pointwise.ts';
+import code from '../src/backends/pointwise.wat';
+
+const ATTRIBUTES = {
+  strides: [1, 1],
+  pad: 'valid',
+  dataFormat: 'NHWC',
+  dilations: [1, 1],
+  dimRoundingMode: undefined,
+  activation: 'linear',
+  leakyreluAlpha: 0,
+};
+
+/** What TensorFlow.js' own kernel answers here. */
+const OWN: TensorInfo = { dataId: {}, shape: [], dtype: 'float32' };
+
+/** A backend of nothing but memory, which is never given back. */
+class Heap implements Backend {
+  readonly dataIdMap = new Map<object, { memoryOffset: number }>() as unknown as Backend['dataIdMap'];
+  readonly memory = new WebAssembly.Memory({ initial: 64 });
+  readonly reserved: number[] = [];
+  private end = 16;
+  readonly wasm = {
+    asm: { memory: this.memory },
+    _malloc: (bytes: number) => {
+      this.reserved.push(bytes);
+      return this.take(bytes);
+    },
+    _free: () => undefined,
+  };
+
+  makeOutput(shape: number[]): TensorInfo {
+    return this.tensor(shape, () => NaN);
+  }
+
+  tensor(shape: number[], value: (at: number) => number): TensorInfo {
+    const size = shape.reduce((product, edge) => product * edge, 1);
+    const tensor: TensorInfo = { dataId: {}, shape, dtype: 'float32' };
+    const memoryOffset = this.take(4 * size + 4); // with a number that nobody may write after it
+    (this.dataIdMap as unknown as Map<object, { memoryOffset: number }>).set(tensor.dataId, { memoryOffset });
+    this.values(tensor).set(Array.from({ length: size }, (_, at) => value(at)));
+    new Float32Array(this.memory.buffer)[memoryOffset / 4 + size] = 1234;
+    return tensor;
+  }
+
+  values({ dataId, shape }: TensorInfo): Float32Array {
+    const size = shape.reduce((product, edge) => product * edge, 1);
+    return new Float32Array(this.memory.buffer, this.dataIdMap.get(dataId).memoryOffset, size);
+  }
+
+  after({ dataId, shape }: TensorInfo): number {
+    const size = shape.reduce((product, edge) => product * edge, 1);
+    return new Float32Array(this.memory.buffer)[this.dataIdMap.get(dataId).memoryOffset / 4 + size];
+  }
+
+  private take(bytes: number): number {
+    const begin = this.end;
+    this.end += Math.ceil(bytes / 16) * 16;
+    return begin;
+  }
+}
+
+function noise(seed: number): (at: number) => number {
+  return (at) => (Math.imul((at + 1) * seed, 0x9e3779b1) >>> 8) / (1 << 23) - 1;
+}
+
+function kernelOn(heap: Heap): KernelFunc {
+  const own = { kernelName: 'FusedConv2D', backendName: 'wasm', kernelFunc: () => OWN } satisfies KernelConfig;
+  const kernel = withPointwise(own);
+  kernel.setupFunc?.(heap);
+  return kernel.kernelFunc;
+}
+
+function run(heap: Heap, kernel: KernelFunc, inputs: object, attrs: object = {}): TensorInfo {
+  return kernel({
+    inputs: inputs as NamedTensorInfoMap,
+    attrs: { ...ATTRIBUTES, ...attrs } as unknown as NamedAttrMap,
+    backend: heap,
+  }) as TensorInfo;
+}
+
+// Node.js 20 has relaxed SIMD behind a flag.
+if (!WebAssembly.validate(code)) setFlagsFromString('--experimental-wasm-relaxed-simd');
+
+describe('a convolution of one by one', () => {
+  test.each([
+    ...[1, 2, 5, 6, 7, 12, 13, 49].map((rows) => [rows, 1, 6, 8, 'linear'] as const),
+    [7, 7, 960, 160, 'linear'],
+    [14, 14, 64, 384, 'relu6'],
+    [3, 5, 2, 24, 'relu'],
+  ] as const)('of %i x %i places, %i to %i channels, %s', (height, width, depth, columns, activation) => {
+    const heap = new Heap();
+    const x = heap.tensor([1, height, width, depth], (at) => 3 * noise(7)(at));
+    const filter = heap.tensor([1, 1, depth, columns], noise(11));
+    const bias = heap.tensor([columns], noise(13));
+    const out = run(heap, kernelOn(heap), { x, filter, bias }, { activation });
+    expect(out.shape).toEqual([1, height, width, columns]);
+    const [left, right, add, found] = [x, filter, bias, out].map((tensor) => heap.values(tensor));
+    let worst = 0;
+    for (let row = 0; row < height * width; row++) {
+      for (let column = 0; column < columns; column++) {
+        let sum = add[column];
+        for (let k = 0; k < depth; k++) sum += left[row * depth + k] * right[k * columns + column];
+        if (activation !== 'linear') sum = Math.max(sum, 0);
+        if (activation === 'relu6') sum = Math.min(sum, 6);
+        worst = Math.max(worst, Math.abs(found[row * columns + column] - sum));
+      }
+    }
+    expect(worst).toBeLessThan(1e-4);
+    expect(heap.after(out)).toBe(1234);
+  });
+
+  test('of several images at a time, the place for its panel being kept', () => {
+    const heap = new Heap();
+    const kernel = kernelOn(heap);
+    for (const depth of [8, 4, 16, 16]) {
+      const x = heap.tensor([3, 2, 2, depth], () => 1);
+      const filter = heap.tensor([1, 1, depth, 8], () => 0.5);
+      const bias = heap.tensor([8], () => 1);
+      const out = run(heap, kernel, { x, filter, bias });
+      expect(heap.values(out)).toEqual(new Float32Array(96).fill(depth / 2 + 1));
+    }
+    expect(heap.reserved).toEqual([8 * 32, 16 * 32]);
+  });
+
+  test.each([
+    ['three by three', { filter: [3, 3, 8, 8] }, {}],
+    ['in steps of two', {}, { strides: [2, 2] }],
+    [
+      'with padding',
+      {},
+      {
+        pad: [
+          [0, 0],
+          [1, 1],
+          [1, 1],
+          [0, 0],
+        ],
+      },
+    ],
+    ['of an odd number of channels', { x: [1, 4, 4, 7], filter: [1, 1, 7, 8] }, {}],
+    ['to a number of channels that are not eights', { filter: [1, 1, 8, 12], bias: [12] }, {}],
+    ['with another activation', {}, { activation: 'sigmoid' }],
+  ])('%s is left to TensorFlow.js', (_, shapes: Record<string, number[]>, attrs) => {
+    const heap = new Heap();
+    const wanted = { x: [1, 4, 4, 8], filter: [1, 1, 8, 8], bias: [8], ...shapes };
+    const inputs = Object.entries(wanted).map(([name, shape]) => [name, heap.tensor(shape, () => 1)]);
+    expect(run(heap, kernelOn(heap), Object.fromEntries(inputs) as object, attrs)).toBe(OWN);
+  });
+
+  test('without a bias it is left to TensorFlow.js', () => {
+    const heap = new Heap();
+    const x = heap.tensor([1, 4, 4, 8], () => 1);
+    expect(run(heap, kernelOn(heap), { x, filter: heap.tensor([1, 1, 8, 8], () => 1), bias: null })).toBe(OWN);
+  });
+});
+
+describe('TensorFlow.js does all', () => {
+  const convolved = (backend: Heap, kernel = kernelOn(backend)) => {
+    const [x, filter] = [backend.tensor([1, 4, 4, 8], () => 1), backend.tensor([1, 1, 8, 8], () => 1)];
+    return run(backend, kernel, { x, filter, bias: backend.tensor([8], () => 1) });
+  };
+
+  test('without relaxed SIMD', () => {
+    vi.spyOn(WebAssembly, 'validate').mockReturnValueOnce(false);
+    expect(convolved(new Heap())).toBe(OWN);
+  });
+
+  test('on several threads, while one thread goes on beside them', () => {
+    const [one, several] = [new Heap(), new Heap()];
+    Object.assign(several.wasm, { asm: {} });
+    const own = { kernelName: 'FusedConv2D', backendName: 'wasm', kernelFunc: () => OWN } satisfies KernelConfig;
+    const kernel = withPointwise(own);
+    for (const backend of [one, several, one]) kernel.setupFunc?.(backend);
+    expect(convolved(several, kernel.kernelFunc)).toBe(OWN);
+    expect(convolved(one, kernel.kernelFunc)).not.toBe(OWN);
+  });
+});
