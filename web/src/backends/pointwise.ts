@@ -91,7 +91,8 @@ class Product {
     const clamp = CLAMPS[attrs.activation];
     const [height, width, depth, columns] = filter.shape as Shape;
     const suits = height * width === 1 && depth % 2 === 0 && columns % PANEL_COLUMNS === 0;
-    if (!suits || !bias || !clamp || attrs.dataFormat !== 'NHWC') return null;
+    const suited = bias?.shape.length === 1 && bias.shape[0] === columns; // what TensorFlow.js says else is its own
+    if (!suits || !suited || !clamp || attrs.dataFormat !== 'NHWC') return null;
     const { strides, pad, dilations, dimRoundingMode } = attrs;
     const [from, by] = [x.shape as Shape, filter.shape as Shape];
     const found = backend_util.computeConv2DInfo(from, by, strides, dilations, pad, dimRoundingMode);
