@@ -4,7 +4,8 @@
 ``<!-- settings:begin -->`` .. ``<!-- settings:end -->`` holds the table of settings, ``<!-- model:begin -->`` .. the
 accuracy of the shipped model; ``<!-- conversion:begin -->`` .. the networks of ``docs/results/convert.json``, and
 ``<!-- networks:begin -->`` .. those of ``docs/results/networks.json``, ``<!-- server:begin -->`` .. the servers of
-``docs/results/server.json``, ``<!-- page:begin -->`` .. the pages of ``docs/results/page.json``, and
+``docs/results/server.json``, ``<!-- page:begin -->`` .. the pages of ``docs/results/page.json``,
+``<!-- loadtest:begin -->`` .. the devices of ``docs/results/loadtest.json``, and
 ``<!-- teaching:begin -->`` .. the ways to learn of ``docs/results/teaching.json``.
 """
 
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.convert.table import conversion_table
+from benchmarks.devices import loadtest_table
 from benchmarks.page.table import page_table
 from benchmarks.results import RESULTS, ROOT, measured_with, read_result
 from benchmarks.serving.table import server_table
@@ -36,12 +38,12 @@ DOCUMENTS: Final = (
 )
 
 _BLOCK: Final = re.compile(
-    r"(?P<begin><!-- (?P<name>settings|model|conversion|networks|server|teaching|page|results:[a-z0-9-]+):begin -->\n)"
+    r"(?P<begin><!-- (?P<name>settings|model|conversion|networks|server|teaching|page|loadtest|results:[a-z0-9-]+):begin -->\n)"
     r"(?P<body>.*?)(?P<end><!-- (?P=name):end -->)",
     re.DOTALL,
 )
 _MARK: Final = re.compile(
-    r"<!-- (?:settings|model|conversion|networks|server|teaching|page|results:[^ ]*?):(?:begin|end) -->"
+    r"<!-- (?:settings|model|conversion|networks|server|teaching|page|loadtest|results:[^ ]*?):(?:begin|end) -->"
 )
 
 
@@ -70,6 +72,8 @@ def filled(text: str, results: Path) -> str:
             content = teaching_table(results / "teaching.json")
         elif name == "page":
             content = page_table(results / "page.json")
+        elif name == "loadtest":
+            content = loadtest_table(results / "loadtest.json")
         else:
             content = goals_table(results / f"{name.removeprefix('results:')}.json")
         return f"{match['begin']}{content}\n{match['end']}"
