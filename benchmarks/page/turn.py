@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final, NamedTuple, TypedDict
 
 from benchmarks.page import visits
-from benchmarks.page.plan import LARGE_PHOTOS, LINE, OURS
+from benchmarks.page.plan import LARGE_PHOTOS, LEAK_PHOTOS, LINE, OURS
 from benchmarks.page.sites import Mounts, query, serve
 from twinlens.errors import TwinlensError
 
@@ -76,7 +76,7 @@ def take(name: str, mounts: Mounts, plan: Plan, *, leak: bool) -> Turn:
                 big = visits.large(alone, photo, plan.large.path, plan.large.label, LARGE_PHOTOS)
                 turn["large_ms"], turn["large_decode_ms"] = big["answer_ms"], big["decode_ms"]
                 if leak:
-                    turn["leaked"] = visits.leaked(alone, photo, label)
+                    turn["leaked"] = visits.leaked(alone, photo, label, LEAK_PHOTOS)
         if plan.threads > 1:
             with serve(mounts, isolated=True) as host:
                 address = host.url + query(name, threads=plan.threads)

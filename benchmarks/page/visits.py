@@ -17,7 +17,7 @@ from typing import Any, Final, TypedDict
 from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import Page
 
-from benchmarks.page.plan import LEAK_PHOTOS, WARM_UP
+from benchmarks.page.plan import WARM_UP
 from browser.chromium import chromium
 from loadtest.profiles import Network
 from loadtest.proxy import Proxy
@@ -137,7 +137,7 @@ def warm(url: str, photo: Path, label: str, count: int) -> list[float]:
         return [_again(page, photo, label) for _ in range(WARM_UP + count)][WARM_UP:]
 
 
-def leaked(url: str, photo: Path, label: str, count: int = LEAK_PHOTOS) -> int:
+def leaked(url: str, photo: Path, label: str, count: int) -> int:
     """How many more tensors our page holds after so many more photos.
 
     :raises TwinlensError: ``internal`` as :func:`first` does.
