@@ -40,7 +40,7 @@ class Visits:
         self._note("large", label)
         return {"answer_ms": count * [3.0], "decode_ms": count * [2.0]}
 
-    def leaked(self, url: str, photo: Path, label: str) -> int:
+    def leaked(self, url: str, photo: Path, label: str, count: int) -> int:
         self._note("leaked", label)
         return 0
 
