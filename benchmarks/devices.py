@@ -32,9 +32,9 @@ def loadtest_table(path: Path) -> str:
             *_HEAD,
             *(_line(cells, wins, *place) for place in places),
             "",
-            "On the device / the server with the photo as it is / with the photo shrunk first. From which photo of a first "
-            "visit on the device is ahead for good: of the photo as it is, of the shrunk one. A star: modelled from the pace "
-            "of the answers that came.",
+            "On the device / the server with the photo as it is / with the photo shrunk first. The last column: from which "
+            "number of photos a first visit on the device is over no later, against the photo as it is, and the shrunk "
+            "one. A star: modelled from the pace of the answers that came.",
             "",
             measured_with(content),
         ]

@@ -37,14 +37,12 @@ DOCUMENTS: Final = (
     DOCS / "decisions" / "015-teaching.md",
 )
 
+_TABLES: Final = "settings|model|conversion|networks|server|teaching|page|loadtest"
 _BLOCK: Final = re.compile(
-    r"(?P<begin><!-- (?P<name>settings|model|conversion|networks|server|teaching|page|loadtest|results:[a-z0-9-]+):begin -->\n)"
-    r"(?P<body>.*?)(?P<end><!-- (?P=name):end -->)",
+    rf"(?P<begin><!-- (?P<name>{_TABLES}|results:[a-z0-9-]+):begin -->\n)(?P<body>.*?)(?P<end><!-- (?P=name):end -->)",
     re.DOTALL,
 )
-_MARK: Final = re.compile(
-    r"<!-- (?:settings|model|conversion|networks|server|teaching|page|loadtest|results:[^ ]*?):(?:begin|end) -->"
-)
+_MARK: Final = re.compile(rf"<!-- (?:{_TABLES}|results:[^ ]*?):(?:begin|end) -->")
 
 
 def filled(text: str, results: Path) -> str:

@@ -21,7 +21,7 @@ COPY: Final = "const copy = VideoFrame.prototype.copyTo; VideoFrame.prototype.co
 BROWSERS: Final = {
     "without video frames": "delete self.VideoFrame;",
     "whose frames are small ones": "const { VideoFrame: Frame } = self; self.VideoFrame = class {"
-    "constructor(bitmap, options) { if (bitmap.width > 64) throw new TypeError(); return new Frame(bitmap, options); } };",
+    "constructor(bitmap, options) { if (bitmap.width > 64) throw new Error(); return new Frame(bitmap, options); } };",
     "whose frames change pixels": COPY + " await copy.call(this, to, options); to[0] ^= 1; };",
     "whose frames have no RGBA": COPY + " delete options.format; return copy.call(this, to, options); };",
     "without relaxed SIMD": "const { validate } = WebAssembly; const text = new TextDecoder('latin1');"
@@ -53,7 +53,12 @@ def answers(browser: Browser, dist: Path, photos: Sequence[bytes]) -> list[dict[
 
 @pytest.mark.parametrize("script", BROWSERS.values(), ids=BROWSERS)
 def test_a_browser(
-    browser: Browser, dist: Path, tmp_path: Path, photos: Sequence[bytes], answers: Sequence[dict[str, Any]], script: str
+    browser: Browser,
+    dist: Path,
+    tmp_path: Path,
+    photos: Sequence[bytes],
+    answers: Sequence[dict[str, Any]],
+    script: str,
 ) -> None:
     with (
         open_page(browser, with_prelude(dist, tmp_path, script), CLOTHING) as visited,

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.devices import loadtest_table
-from benchmarks.results import result, write_result
+from benchmarks.results import write_result
 from tests.unit.loadtest.made import content, measured
 from twinlens.errors import TwinlensError
 
