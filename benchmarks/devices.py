@@ -32,7 +32,7 @@ def loadtest_table(path: Path) -> str:
             *_HEAD,
             *(_line(cells, wins, *place) for place in places),
             "",
-            "On the device / the server, the photo as it is / the server, the photo shrunk first. The last column: from "
+            "On the device / the server, the photo as it is / the server, the photo shrunk first. Last column: from "
             "which number of photos a first visit on the device is over no later, against the photo as it is, and the "
             "shrunk one. A star: modelled from the pace of the answers that came.",
             "",
