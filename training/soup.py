@@ -19,6 +19,7 @@ import torch
 from training import checkpoint, networks
 from training.calibration import fit_temperature
 from training.data import VALIDATION, reopen
+from training.dataset import manifest
 from training.evaluate import evaluate_logits, inherit, measurements_from, predictor, run_photos
 from training.photos import Photos, served
 from training.progress import say
@@ -114,7 +115,7 @@ def soup(runs: Sequence[Path], out: Path, data: Path | None = None) -> Path:
         for index in order
     ]
     checkpoint.save(out / checkpoint.BEST, mixed)
-    save_splits(out, load_splits(runs[0]))
+    save_splits(out, load_splits(runs[0]), manifest.read(runs[0]))
     looks = [look for run in runs for look in measurements_from(run)]
     inherit(out, sorted(looks, key=lambda look: str(look["date"])))
     new: dict[str, Any] = {

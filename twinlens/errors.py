@@ -44,6 +44,8 @@ CODES: Final[dict[str, Code]] = {
     "invalid_contract": Code(500, "The model's contract cannot be used"),
     "invalid_model": Code(500, "The model's files do not match its contract"),
     "invalid_data": Code(500, "The data set cannot be used"),
+    "unfit_data": Code(500, "The data set is not fit to train on"),
+    "data_in_use": Code(500, "Another command is changing the data set"),
     "invalid_run": Code(500, "The training run cannot be used"),
     "invalid_arguments": Code(500, "The arguments cannot be used"),
     "invalid_weights": Code(500, "The initial weights cannot be used"),
