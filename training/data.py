@@ -1,6 +1,6 @@
 """A folder of labelled photos: which files are photos, which label and split each is in, and a digest of it all.
 
-A folder with a ``manifest.jsonl`` (:mod:`training.dataset.manifest`) is what that says. Else two layouts are read. One
+A folder with a ``manifest.jsonl`` (:mod:`twinlens.dataset.manifest`) is what that says. Else two layouts are read. One
 folder per label: a seeded, stratified split is made, 80 % train, 10 % validation, 10 % test. Or ``train/``,
 ``validation/`` and ``test/`` with one folder per label in each: given splits are kept, and a missing one is made from
 ``train/`` in the same way. Names may be in any script; hidden files are ignored, folders within a label's folder belong
@@ -18,9 +18,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from training.dataset import manifest
+from twinlens.dataset import manifest
 from training.dataset.learnable import learned_labels
-from training.dataset.manifest import MANIFEST, Row
+from twinlens.dataset.manifest import MANIFEST, Row
 from training.files import LeftOut, Read, below, contents, quiet
 from training.progress import bar
 from training.run import Run, Splits, load_splits

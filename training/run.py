@@ -19,8 +19,8 @@ import torchvision
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 import twinlens
-from training.dataset import manifest
-from training.dataset.manifest import MANIFEST, Row
+from twinlens.dataset import manifest
+from twinlens.dataset.manifest import MANIFEST, Row
 from twinlens.contract import Sha256, Triple
 from twinlens.errors import TwinlensError
 from twinlens.store import write_atomically

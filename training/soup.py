@@ -19,7 +19,7 @@ import torch
 from training import checkpoint, networks
 from training.calibration import fit_temperature
 from training.data import VALIDATION, reopen
-from training.dataset import manifest
+from twinlens.dataset import manifest
 from training.evaluate import evaluate_logits, inherit, measurements_from, predictor, run_photos
 from training.photos import Photos, served
 from training.progress import say

@@ -38,6 +38,10 @@ CODES: Final[dict[str, Code]] = {
     "internal": Code(500, "Something went wrong on the server"),
     "not_ready": Code(503, "The server is not ready"),
     "timeout": Code(504, "The request took too long"),
+    # What a reviewer can cause.
+    "review_conflict": Code(409, "The photo is no longer as it was shown"),
+    "nothing_to_undo": Code(409, "There is no decision to undo"),
+    "not_allowed": Code(403, "This may not be done from here"),
     # What someone at the command line can cause.
     "invalid_setting": Code(500, "A setting has a value that cannot be used"),
     "model_not_found": Code(500, "There is no such model"),

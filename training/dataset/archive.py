@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from training.dataset.intake import About
-from training.dataset.manifest import Split
+from twinlens.dataset.manifest import Split
 from twinlens.errors import TwinlensError
 
 LeftOut = list[tuple[str, str]]

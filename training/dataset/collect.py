@@ -15,9 +15,9 @@ from typing import Final
 import httpx
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from training.dataset import manifest
+from twinlens.dataset import manifest
 from training.dataset.intake import Intake, check
-from training.dataset.manifest import Row
+from twinlens.dataset.manifest import Row
 from training.dataset.sources import Candidate, Source
 from training.dataset.web import Client, RefusedError, WaitError, allowed_to_learn, said
 from training.files import quiet

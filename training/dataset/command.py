@@ -8,7 +8,7 @@ from typing import Any
 
 from training import networks
 from training.dataset import steps
-from training.dataset.manifest import MANIFEST
+from twinlens.dataset.manifest import MANIFEST
 from training.train import number, whole
 
 

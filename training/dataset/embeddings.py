@@ -16,8 +16,8 @@ import torch
 from numpy.typing import NDArray
 
 from training import networks
-from training.dataset.kept import kept
-from training.dataset.manifest import Row
+from twinlens.dataset.kept import kept
+from twinlens.dataset.manifest import Row
 from training.files import quiet
 from training.photos import served
 from training.progress import bar

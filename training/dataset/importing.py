@@ -19,10 +19,10 @@ from typing import Any, Final
 import torchvision
 from PIL import Image
 
-from training.dataset import manifest
+from twinlens.dataset import manifest
 from training.dataset.archive import entries, labelled, unpacked
 from training.dataset.intake import About, Intake, check
-from training.dataset.manifest import MANIFEST, Row, check_label
+from twinlens.dataset.manifest import MANIFEST, Row, check_label
 from training.files import LeftOut, below, contents, quiet
 from training.progress import bar
 from twinlens.decode import sniff

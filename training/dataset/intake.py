@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from training.dataset import manifest
-from training.dataset.manifest import Row
+from twinlens.dataset import manifest
+from twinlens.dataset.manifest import Row
 from training.files import decode_in_turn
 from training.rules import standard
 from twinlens.decode import sniff
@@ -33,7 +33,7 @@ _NAME: Final = 20
 
 @dataclass(frozen=True)
 class About:
-    """What is known of a photo beside its bytes; see :class:`training.dataset.manifest.Row`."""
+    """What is known of a photo beside its bytes; see :class:`twinlens.dataset.manifest.Row`."""
 
     label: str
     origin: str | None = None
@@ -48,7 +48,7 @@ class About:
 class Intake:
     """A data set that photos are brought into. Not to be used from several threads.
 
-    :param folder: of the data set, held by :func:`training.dataset.manifest.changing`.
+    :param folder: of the data set, held by :func:`twinlens.dataset.manifest.changing`.
     :raises TwinlensError: ``invalid_data`` if its manifest cannot be used.
     """
 

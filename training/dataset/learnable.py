@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from training.dataset.manifest import Row
+from twinlens.dataset.manifest import Row
 from twinlens.errors import TwinlensError
 from twinlens.folders import readable
 

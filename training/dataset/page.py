@@ -9,9 +9,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from training.dataset import manifest
+from twinlens.dataset import manifest
 from training.dataset.check import Checked
-from training.dataset.manifest import Row
+from twinlens.dataset.manifest import Row
 from training.dataset.twins import Pair
 from training.files import decode_in_turn
 from training.rules import standard

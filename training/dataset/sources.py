@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol, get_args
 
 from training.dataset.intake import About
-from training.dataset.manifest import Split, check_label
+from twinlens.dataset.manifest import Split, check_label
 from training.dataset.web import Client, RefusedError
 from twinlens.errors import TwinlensError
 from twinlens.folders import readable

@@ -17,8 +17,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from training.dataset import manifest
-from training.dataset.manifest import Row, Split
+from twinlens.dataset import manifest
+from twinlens.dataset.manifest import Row, Split
 from training.dataset.twins import NEAR, Pair, clusters, twins
 from twinlens.errors import TwinlensError
 
@@ -36,7 +36,7 @@ def split(
 ) -> list[Row]:
     """Give every photo that has no split one, and write the manifest.
 
-    :param folder: of the data set, held by :func:`training.dataset.manifest.changing`.
+    :param folder: of the data set, held by :func:`twinlens.dataset.manifest.changing`.
     :param seed: decides between groups that fit equally well.
     :param validation: part of each label that goes there.
     :param test: part of each label that goes there.

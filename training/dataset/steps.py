@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from training.dataset import manifest
-from training.dataset.manifest import MANIFEST
+from twinlens.dataset import manifest
+from twinlens.dataset.manifest import MANIFEST
 from training.progress import say
 from training.run import as_json
 from twinlens.errors import TwinlensError
@@ -110,7 +110,7 @@ def run_verify(options: argparse.Namespace) -> None:
 
     :raises TwinlensError: as :func:`training.dataset.verify.verify` does.
     """
-    from training.dataset.quarantine import set_aside
+    from twinlens.dataset.quarantine import set_aside
     from training.dataset.verify import REASONS, verify
 
     if unknown := sorted(set(options.keep) - set(REASONS)):
@@ -138,7 +138,7 @@ def run_dedupe(options: argparse.Namespace) -> None:
     :raises TwinlensError: as :func:`training.dataset.dedupe.find_duplicates` does.
     """
     from training.dataset.dedupe import find_duplicates
-    from training.dataset.quarantine import set_aside
+    from twinlens.dataset.quarantine import set_aside
 
     manifest.require(options.data)
     with manifest.changing(options.data):
@@ -212,10 +212,10 @@ def run_check(options: argparse.Namespace) -> None:
 def run_restore(options: argparse.Namespace) -> None:
     """Bring back, or list.
 
-    :raises TwinlensError: as :func:`training.dataset.quarantine.restore` does; ``invalid_arguments`` for a path that
+    :raises TwinlensError: as :func:`twinlens.dataset.quarantine.restore` does; ``invalid_arguments`` for a path that
         is not there.
     """
-    from training.dataset.quarantine import entries, restore
+    from twinlens.dataset.quarantine import entries, restore
 
     if not options.data.is_dir():
         raise TwinlensError("invalid_data", f"There is no folder {readable(options.data)}.")

@@ -22,8 +22,8 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from training.dataset.kept import kept
-from training.dataset.manifest import Row
+from twinlens.dataset.kept import kept
+from twinlens.dataset.manifest import Row
 from training.files import decode_in_turn, quiet
 from training.progress import bar
 from training.rules import standard

@@ -1,6 +1,6 @@
 """Looking at every file of a data set for what cannot or should not be learned from.
 
-Each finding has one of the reasons of :data:`REASONS`. Nothing is deleted: :mod:`training.dataset.quarantine` moves.
+Each finding has one of the reasons of :data:`REASONS`. Nothing is deleted: :mod:`twinlens.dataset.quarantine` moves.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from training.dataset import manifest
+from twinlens.dataset import manifest
 from training.dataset.intake import SUFFIXES
-from training.dataset.manifest import MANIFEST, Row
-from training.dataset.quarantine import Finding
+from twinlens.dataset.manifest import MANIFEST, Row
+from twinlens.dataset.quarantine import Finding
 from training.files import LIMITS, LeftOut, below, contents, decode_in_turn, quiet
 from training.rules import standard
 from twinlens.decode import read_header

@@ -5,9 +5,9 @@ import pytest
 from benchmarks import data
 from benchmarks.results import read_result
 from tests.unit.training.dataset.made import folders
-from training.dataset import manifest
+from twinlens.dataset import manifest
 from training.dataset.check import Checked
-from training.dataset.manifest import Row
+from twinlens.dataset.manifest import Row
 from training.dataset.noise import Doubt, Noise
 
 ROWS = [Row(path=f"{label}/{n}.png", sha256=f"{n:063x}{label}", label=label) for label in "abc" for n in range(100)]

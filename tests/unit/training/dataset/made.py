@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from training.dataset import manifest
+from twinlens.dataset import manifest
 from training.dataset.intake import About, Intake
 
 

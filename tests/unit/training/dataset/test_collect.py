@@ -7,7 +7,7 @@ import pytest
 
 from tests.unit.training.dataset.made import photo
 from tests.unit.training.dataset.server import Answer, Asked, serving
-from training.dataset import manifest
+from twinlens.dataset import manifest
 from training.dataset.collect import JOURNAL, collect
 from training.dataset.intake import About
 from training.dataset.sources import Candidate, Openverse, Table

@@ -9,7 +9,7 @@ import pytest
 from tests.unit.training.dataset.made import folders, photo
 from tests.unit.training.dataset.server import serving
 from training.cli import main
-from training.dataset import manifest
+from twinlens.dataset import manifest
 from training.dataset.steps import CHECK_JSON, CHECK_PAGE
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.unit.training.dataset.made import data_set, photo
-from training.dataset import manifest
+from twinlens.dataset import manifest
 from training.dataset.intake import About
-from training.dataset.manifest import Row, Split
+from twinlens.dataset.manifest import Row, Split
 from training.dataset.split import divide, grouped, split
 from training.dataset.twins import Pair
 from twinlens.errors import TwinlensError

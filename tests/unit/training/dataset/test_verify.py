@@ -6,9 +6,9 @@ import pytest
 
 from tests.images import bombs
 from tests.unit.training.dataset.made import data_set, photo
-from training.dataset import manifest
+from twinlens.dataset import manifest
 from training.dataset.intake import About
-from training.dataset.quarantine import LOG, QUARANTINE, Finding, entries, restore, set_aside
+from twinlens.dataset.quarantine import LOG, QUARANTINE, Finding, entries, restore, set_aside
 from training.dataset.verify import verify
 from twinlens.errors import TwinlensError
 

@@ -82,6 +82,8 @@ class Row(BaseModel):
     creator: str | None = None
     licence: str | None = None
     licence_url: str | None = None
+    reviewed: str | None = None
+    """When a person last looked at the photo and said that its label is right, in UTC; no part of the digest."""
 
 
 def read(folder: Path) -> list[Row] | None:
@@ -127,15 +129,19 @@ def require(folder: Path) -> list[Row]:
     return rows
 
 
-def write(folder: Path, rows: Iterable[Row]) -> None:
-    """Write the manifest in one step; the one before is kept in :data:`EARLIER`."""
+def write(folder: Path, rows: Iterable[Row], *, keep: bool = True) -> None:
+    """Write the manifest in one step.
+
+    :param keep: keep the one before in :data:`EARLIER`; not needed where a log can make it again.
+    """
     path = folder / MANIFEST
     data = encode(rows)
     with contextlib.suppress(FileNotFoundError):
         before = path.read_bytes()
         if before == data:
             return
-        write_atomically(folder / EARLIER / f"{hashlib.sha256(before).hexdigest()}.jsonl", before)
+        if keep:
+            write_atomically(folder / EARLIER / f"{hashlib.sha256(before).hexdigest()}.jsonl", before)
     write_atomically(path, data)
 
 

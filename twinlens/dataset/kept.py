@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from training.dataset.manifest import Row
+from twinlens.dataset.manifest import Row
 from twinlens.store import write_atomically
 
 KEPT: Final = ".computed"

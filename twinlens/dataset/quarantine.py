@@ -16,8 +16,8 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from training.dataset import manifest
-from training.dataset.manifest import Row
+from twinlens.dataset import manifest
+from twinlens.dataset.manifest import Row
 from twinlens.errors import TwinlensError
 from twinlens.folders import readable
 
@@ -40,12 +40,13 @@ class Finding:
     """The same for a person."""
 
 
-def set_aside(folder: Path, findings: Sequence[Finding]) -> int:
+def set_aside(folder: Path, findings: Sequence[Finding], *, keep: bool = True) -> int:
     """Move files to quarantine and take their rows out of the manifest.
 
     A file that is not there (its row is what is wrong) has its row moved to the log alone.
 
-    :param folder: of the data set, held by :func:`training.dataset.manifest.changing`.
+    :param folder: of the data set, held by :func:`twinlens.dataset.manifest.changing`.
+    :param keep: as for :func:`twinlens.dataset.manifest.write`.
     :return: how many files were moved.
     """
     listed = manifest.read(folder)
@@ -78,7 +79,7 @@ def set_aside(folder: Path, findings: Sequence[Finding]) -> int:
                 rows.pop(finding.path, None)
     finally:  # also where a folder could not be written after the first moves
         if listed is not None:
-            manifest.write(folder, rows.values())
+            manifest.write(folder, rows.values(), keep=keep)
     return moved
 
 
@@ -106,11 +107,12 @@ def entries(folder: Path) -> list[dict[str, Any]]:
     return list(found.values())
 
 
-def restore(folder: Path, wanted: Callable[[dict[str, Any]], bool]) -> list[str]:
+def restore(folder: Path, wanted: Callable[[dict[str, Any]], bool], *, keep: bool = True) -> list[str]:
     """Bring files back to where they were, with their rows of the manifest.
 
-    :param folder: of the data set, held by :func:`training.dataset.manifest.changing`.
+    :param folder: of the data set, held by :func:`twinlens.dataset.manifest.changing`.
     :param wanted: takes an entry of the log.
+    :param keep: as for :func:`twinlens.dataset.manifest.write`.
     :return: the paths that are back.
     :raises TwinlensError: ``already_exists`` if something else lies where one of them was; ``invalid_data`` if the log
         is damaged. Nothing is moved then.
@@ -132,7 +134,7 @@ def restore(folder: Path, wanted: Callable[[dict[str, Any]], bool]) -> list[str]
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / entry["to"]).rename(folder / path)
     if rows:
-        manifest.write(folder, rows.values())
+        manifest.write(folder, rows.values(), keep=keep)
     return list(chosen)
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from tests.unit.training.dataset.made import data_set, photo
-from training.dataset import manifest
+from twinlens.dataset import manifest
 from training.dataset.intake import About
-from training.dataset.manifest import EARLIER, MANIFEST, Row
+from twinlens.dataset.manifest import EARLIER, MANIFEST, Row
 from twinlens.errors import TwinlensError
 
 ROW = Row(
