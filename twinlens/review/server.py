@@ -33,7 +33,7 @@ from twinlens.review.log import Decision
 
 HOSTS: Final = ("127.0.0.1", "localhost")
 TOKEN_HEADER: Final = "x-twinlens-token"
-_TOKEN_PLACE: Final = b'<meta name="twinlens-token" content="">'
+_TOKEN_PLACE: Final = b'<meta name="twinlens-token" content="" />'
 _MOST_BYTES: Final = 10_000
 _HEAD_BYTES: Final = 512
 _HEADERS: Final = {
@@ -103,7 +103,7 @@ async def _index(_: Request, *, page: Path, token: str) -> Response:
         raise TwinlensError("missing_page", f"{page} has no page in it: it was not built. Run: make page") from None
     if _TOKEN_PLACE not in html:
         raise TwinlensError("missing_page", f"{page} holds another page than the one for reviews. Run: make page")
-    filled = html.replace(_TOKEN_PLACE, f'<meta name="twinlens-token" content="{token}">'.encode())
+    filled = html.replace(_TOKEN_PLACE, f'<meta name="twinlens-token" content="{token}" />'.encode())
     return Response(filled, media_type="text/html")
 
 

@@ -16,7 +16,7 @@ from twinlens.review.decide import Reviewer
 from twinlens.review.doubts import Reason
 from twinlens.review.server import TOKEN_HEADER, application
 
-PAGE = '<html><head><meta name="twinlens-token" content=""></head></html>'
+PAGE = '<html><head><meta name="twinlens-token" content="" /></head></html>'
 
 
 @pytest.fixture
