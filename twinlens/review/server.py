@@ -59,6 +59,7 @@ def application(reviewer: Reviewer, page: Path, judged: Judged | None, issues: d
     app = Starlette(
         routes=[
             Route("/", serve(partial(_index, page=page, token=token))),
+            Route("/livez", serve(_lives)),
             Route("/api/photos", serve(state.photos)),
             Route("/api/decide", serve(state.decide, decides=True), methods=["POST"]),
             Route("/api/undo", serve(state.undo, decides=True), methods=["POST"]),
@@ -94,6 +95,10 @@ def _is_own(request: Request, token: str) -> bool:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     given = request.headers.get(TOKEN_HEADER, "")
     return kind == "application/json" and hmac.compare_digest(given.encode(), token.encode())
+
+
+async def _lives(_: Request) -> Response:
+    return Response("", media_type="text/plain")
 
 
 async def _index(_: Request, *, page: Path, token: str) -> Response:
