@@ -145,7 +145,12 @@ def _parser() -> argparse.ArgumentParser:
     review.add_argument("--no-model", action="store_true", help="do not ask the model in use about the photos")
     review.add_argument("--port", dest="at", type=_port, default=3001, metavar="PORT", help="port to listen on (3001)")
     review.add_argument(
-        "--page", dest="review_page", type=_path, default=ROOT / "web" / "dist-review", metavar="FOLDER", help=argparse.SUPPRESS
+        "--page",
+        dest="review_page",
+        type=_path,
+        default=ROOT / "web" / "dist-review",
+        metavar="FOLDER",
+        help=argparse.SUPPRESS,
     )
     for command in (serve, site):
         command.add_argument("--page", type=_path, metavar="FOLDER", help="folder of the built page")

@@ -86,10 +86,12 @@ def test_by_the_keyboard_alone(page: Page, data: Path) -> None:
     expect(page.get_by_test_id("done")).to_be_visible()
     assert rows(data)["red/7.png"].label == "magenta"
     page.keyboard.press("z")
+    expect(page.get_by_test_id("done")).to_be_hidden()
     page.keyboard.press("Enter")
     expect(page.get_by_test_id("done")).to_be_visible()
     assert rows(data)["red/7.png"].reviewed is not None
     page.keyboard.press("z")
+    expect(page.get_by_test_id("done")).to_be_hidden()
     page.keyboard.press("x")
     expect(page.get_by_test_id("done")).to_be_visible()
     assert "red/7.png" not in rows(data)

@@ -115,7 +115,9 @@ class Reviewer:
     ) -> Decision:
         row = before or after
         assert row is not None, "a decision is on a photo"
-        changed = {path: each for path, each in rows.items() if path != row.path} | ({after.path: after} if after else {})
+        changed = {path: each for path, each in rows.items() if path != row.path} | (
+            {after.path: after} if after else {}
+        )
         decision = Decision(
             number=len(log.read(self.folder)) + 1,
             time=log.now(),

@@ -80,7 +80,9 @@ def _answered(handler: Handler, *, token: str, decides: bool = False) -> Handler
     async def answer(request: Request) -> Response:
         try:
             if decides and not _is_own(request, token):
-                raise TwinlensError("not_allowed", "Decisions are taken from the page of this server alone. Open it anew.")
+                raise TwinlensError(
+                    "not_allowed", "Decisions are taken from the page of this server alone. Open it anew."
+                )
             response = await handler(request)
         except TwinlensError as error:
             problem = {"title": error.title, "status": error.status, "detail": error.detail, "code": error.code}

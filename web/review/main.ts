@@ -27,8 +27,8 @@ let pile = new Pile([]);
 let standing = 0;
 /** Whether a decision is on its way: keys that are pressed meanwhile do nothing, so that none hits the next photo. */
 let sending = false;
-/** What was fetched ahead, held so that the browser keeps it. */
-let ahead: readonly HTMLImageElement[] = [];
+/** What is fetched ahead, by address, held so that the browser keeps it. */
+const ahead = new Map<string, HTMLImageElement>();
 
 function languageOf(wanted: string): Language {
   return wanted.toLowerCase().startsWith('zh') ? 'zh' : 'en';
@@ -96,8 +96,7 @@ function render(): void {
   done.textContent = pile.length === 0 ? texts.nothing : texts.done;
   const progress = byId('progress', HTMLProgressElement);
   [progress.value, progress.max] = [pile.position, Math.max(pile.length, 1)];
-  byId('status', HTMLElement).textContent =
-    current === null ? '' : texts.status(pile.position + 1, pile.length);
+  byId('status', HTMLElement).textContent = current === null ? '' : texts.status(pile.position + 1, pile.length);
   undo.disabled = standing === 0;
   for (const option of filter.options) {
     const name = option.value as Filter;
@@ -125,7 +124,12 @@ function show(shown: Photo): void {
   suggested.hidden = other === null;
   const [words] = suggested.children;
   words.textContent = other === null ? '' : texts.suggested(other);
-  ahead = pile.ahead(AHEAD).map((next) => Object.assign(new Image(), { src: addressOf(next) }));
+  fetchAhead(pile.ahead(AHEAD).map(addressOf));
+}
+
+function fetchAhead(addresses: readonly string[]): void {
+  for (const known of [...ahead.keys()]) if (!addresses.includes(known)) ahead.delete(known);
+  for (const src of addresses) if (!ahead.has(src)) ahead.set(src, Object.assign(new Image(), { src }));
 }
 
 function speak(next: Language): void {

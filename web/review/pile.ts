@@ -10,7 +10,7 @@ export type Filter = (typeof FILTERS)[number];
 export function passes(photo: Photo, filter: Filter): boolean {
   if (filter === 'all') return true;
   if (photo.reviewed !== null) return false;
-  return filter === 'doubtful' ? photo.reasons.length > 0 : photo.reasons.some(({ kind }) => kind === (filter as Kind));
+  return filter === 'doubtful' ? photo.reasons.length > 0 : photo.reasons.some(({ kind }) => kind === (filter));
 }
 
 export class Pile {

@@ -13,7 +13,9 @@ export interface Texts {
   readonly splits: Readonly<Record<string, string>>;
   readonly status: (at: number, all: number) => string;
   readonly suggested: (label: string) => string;
-  readonly said: Readonly<Record<'confirm' | 'relabel' | 'set-aside' | 'undo', (path: string, label: string) => string>>;
+  readonly said: Readonly<
+    Record<'confirm' | 'relabel' | 'set-aside' | 'undo', (path: string, label: string) => string>
+  >;
   readonly reviewed: (when: string) => string;
   readonly done: string;
   readonly nothing: string;

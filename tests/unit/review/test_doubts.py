@@ -64,7 +64,14 @@ def test_what_the_page_is_told() -> None:
 
 def test_issues_are_those_of_check(tmp_path: Path) -> None:
     path = tmp_path / "check.json"
-    doubtful = {"path": "hat/a", "split": None, "label": "hat", "score": 0.02, "suggested": "cap", "suggested_score": 0.9}
+    doubtful = {
+        "path": "hat/a",
+        "split": None,
+        "label": "hat",
+        "score": 0.02,
+        "suggested": "cap",
+        "suggested_score": 0.9,
+    }
     path.write_text(json.dumps({"label_noise": {"doubtful": [doubtful]}}))
     assert read_issues(path) == {"hat/a": Reason("label-issue", 0.98, "cap", 0.9)}
     path.write_text(json.dumps({"label_noise": None}))
