@@ -28,11 +28,11 @@ import numpy as np
 from benchmarks.arguments import make_command, number, reported
 from benchmarks.results import RESULTS, Goal, commit, outcome, result, significant, write_result
 from training import networks
-from twinlens.dataset import manifest
 from training.dataset.check import Checked, check
 from training.dataset.embeddings import ARCH
 from training.dataset.importing import import_folder
 from training.dataset.intake import About
+from twinlens.dataset import manifest
 from twinlens.dataset.manifest import Row
 from twinlens.errors import TwinlensError
 

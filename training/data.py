@@ -18,12 +18,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from twinlens.dataset import manifest
 from training.dataset.learnable import learned_labels
-from twinlens.dataset.manifest import MANIFEST, Row
 from training.files import LeftOut, Read, below, contents, quiet
 from training.progress import bar
 from training.run import Run, Splits, load_splits
+from twinlens.dataset import manifest
+from twinlens.dataset.manifest import MANIFEST, Row
 from twinlens.errors import TwinlensError
 from twinlens.folders import is_folder, readable, split_folders, visible
 from twinlens.inference import available_threads

@@ -19,9 +19,9 @@ import torchvision
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 import twinlens
+from twinlens.contract import Sha256, Triple
 from twinlens.dataset import manifest
 from twinlens.dataset.manifest import MANIFEST, Row
-from twinlens.contract import Sha256, Triple
 from twinlens.errors import TwinlensError
 from twinlens.store import write_atomically
 

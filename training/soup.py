@@ -19,7 +19,6 @@ import torch
 from training import checkpoint, networks
 from training.calibration import fit_temperature
 from training.data import VALIDATION, reopen
-from twinlens.dataset import manifest
 from training.evaluate import evaluate_logits, inherit, measurements_from, predictor, run_photos
 from training.photos import Photos, served
 from training.progress import say
@@ -35,6 +34,7 @@ from training.run import (
     save_splits,
     versions,
 )
+from twinlens.dataset import manifest
 from twinlens.errors import TwinlensError
 
 State = dict[str, torch.Tensor]

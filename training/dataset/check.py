@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from training import networks
-from twinlens.dataset import manifest
 from training.dataset.embeddings import ARCH, embeddings
-from twinlens.dataset.manifest import Row
 from training.dataset.noise import Noise, can_judge, find_noise
 from training.dataset.twins import NEAR, Pair, twins
+from twinlens.dataset import manifest
+from twinlens.dataset.manifest import Row
 from twinlens.errors import TwinlensError
 from twinlens.folders import readable
 

@@ -15,13 +15,13 @@ from typing import Final
 import httpx
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from twinlens.dataset import manifest
 from training.dataset.intake import Intake, check
-from twinlens.dataset.manifest import Row
 from training.dataset.sources import Candidate, Source
 from training.dataset.web import Client, RefusedError, WaitError, allowed_to_learn, said
 from training.files import quiet
 from training.progress import bar
+from twinlens.dataset import manifest
+from twinlens.dataset.manifest import Row
 from twinlens.errors import TwinlensError
 
 JOURNAL: Final = ".collected.jsonl"

@@ -8,8 +8,8 @@ from typing import Any
 
 from training import networks
 from training.dataset import steps
-from twinlens.dataset.manifest import MANIFEST
 from training.train import number, whole
+from twinlens.dataset.manifest import MANIFEST
 
 
 def add_parser(commands: Any) -> None:

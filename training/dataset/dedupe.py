@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from training.dataset.twins import NEAR, Pair, twins
 from twinlens.dataset import manifest
 from twinlens.dataset.manifest import Row
 from twinlens.dataset.quarantine import Finding
-from training.dataset.twins import NEAR, Pair, twins
 
 _ORDER: Final = {"test": 0, "validation": 1, "train": 2, None: 3}
 

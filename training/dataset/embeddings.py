@@ -16,12 +16,12 @@ import torch
 from numpy.typing import NDArray
 
 from training import networks
-from twinlens.dataset.kept import kept
-from twinlens.dataset.manifest import Row
 from training.files import quiet
 from training.photos import served
 from training.progress import bar
 from training.rules import standard
+from twinlens.dataset.kept import kept
+from twinlens.dataset.manifest import Row
 from twinlens.errors import TwinlensError
 from twinlens.inference import available_threads
 

@@ -19,12 +19,12 @@ from typing import Any, Final
 import torchvision
 from PIL import Image
 
-from twinlens.dataset import manifest
 from training.dataset.archive import entries, labelled, unpacked
 from training.dataset.intake import About, Intake, check
-from twinlens.dataset.manifest import MANIFEST, Row, check_label
 from training.files import LeftOut, below, contents, quiet
 from training.progress import bar
+from twinlens.dataset import manifest
+from twinlens.dataset.manifest import MANIFEST, Row, check_label
 from twinlens.decode import sniff
 from twinlens.errors import TwinlensError
 from twinlens.folders import is_folder, readable, split_folders, visible

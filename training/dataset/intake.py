@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from twinlens.dataset import manifest
-from twinlens.dataset.manifest import Row
 from training.files import decode_in_turn
 from training.rules import standard
+from twinlens.dataset import manifest
+from twinlens.dataset.manifest import Row
 from twinlens.decode import sniff
 from twinlens.store import write_atomically
 

@@ -9,12 +9,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from twinlens.dataset import manifest
 from training.dataset.check import Checked
-from twinlens.dataset.manifest import Row
 from training.dataset.twins import Pair
 from training.files import decode_in_turn
 from training.rules import standard
+from twinlens.dataset import manifest
+from twinlens.dataset.manifest import Row
 from twinlens.errors import TwinlensError
 from twinlens.folders import readable
 from twinlens.report import charts

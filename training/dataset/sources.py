@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any, Final, Protocol, get_args
 
 from training.dataset.intake import About
-from twinlens.dataset.manifest import Split, check_label
 from training.dataset.web import Client, RefusedError
+from twinlens.dataset.manifest import Split, check_label
 from twinlens.errors import TwinlensError
 from twinlens.folders import readable
 

@@ -17,9 +17,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from training.dataset.twins import NEAR, Pair, clusters, twins
 from twinlens.dataset import manifest
 from twinlens.dataset.manifest import Row, Split
-from training.dataset.twins import NEAR, Pair, clusters, twins
 from twinlens.errors import TwinlensError
 
 HELD_OUT: Final = 0.1

@@ -14,10 +14,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from twinlens.dataset import manifest
-from twinlens.dataset.manifest import MANIFEST
 from training.progress import say
 from training.run import as_json
+from twinlens.dataset import manifest
+from twinlens.dataset.manifest import MANIFEST
 from twinlens.errors import TwinlensError
 from twinlens.folders import readable
 from twinlens.store import write_atomically
@@ -110,8 +110,8 @@ def run_verify(options: argparse.Namespace) -> None:
 
     :raises TwinlensError: as :func:`training.dataset.verify.verify` does.
     """
-    from twinlens.dataset.quarantine import set_aside
     from training.dataset.verify import REASONS, verify
+    from twinlens.dataset.quarantine import set_aside
 
     if unknown := sorted(set(options.keep) - set(REASONS)):
         raise TwinlensError("invalid_arguments", f"--keep {unknown[0]} is none of {', '.join(REASONS)}.")

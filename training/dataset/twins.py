@@ -22,11 +22,11 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from twinlens.dataset.kept import kept
-from twinlens.dataset.manifest import Row
 from training.files import decode_in_turn, quiet
 from training.progress import bar
 from training.rules import standard
+from twinlens.dataset.kept import kept
+from twinlens.dataset.manifest import Row
 from twinlens.errors import TwinlensError
 from twinlens.inference import available_threads
 

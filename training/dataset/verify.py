@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from twinlens.dataset import manifest
 from training.dataset.intake import SUFFIXES
-from twinlens.dataset.manifest import MANIFEST, Row
-from twinlens.dataset.quarantine import Finding
 from training.files import LIMITS, LeftOut, below, contents, decode_in_turn, quiet
 from training.rules import standard
+from twinlens.dataset import manifest
+from twinlens.dataset.manifest import MANIFEST, Row
+from twinlens.dataset.quarantine import Finding
 from twinlens.decode import read_header
 from twinlens.errors import TwinlensError
 from twinlens.folders import is_folder, readable

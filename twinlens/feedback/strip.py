@@ -1,7 +1,7 @@
 """Take out of an image file everything that is not the picture: where and when it was taken, by whom, with what.
 
-JPEG, PNG and WebP keep their compressed pixels byte for byte; what is kept is listed, so that what nobody has thought of is
-not. An orientation stays, alone in a new EXIF block. Files of other formats become PNGs of their upright pixels.
+JPEG, PNG and WebP keep their compressed pixels byte for byte; what is kept is listed, so that what nobody has thought of
+is not. An orientation stays, alone in a new EXIF block. Files of other formats become PNGs of their upright pixels.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ def _jpeg_keeps(marker: int, content: bytes) -> bool:
 
 
 def _scan_end(data: bytes, at: int) -> int:
-    """Where the next segment begins: the first marker that neither stands for a byte of 255 nor restarts the decoder."""
+    """Where the next segment begins: the first marker that neither stands for a byte of 255 nor restarts a decoder."""
     while True:
         at = data.find(b"\xff", at)
         if at < 0 or at + 1 >= len(data):

@@ -12,7 +12,6 @@ import uvicorn
 from twinlens.address import free_address
 from twinlens.classifier import Classifier
 from twinlens.dataset import manifest
-from twinlens.errors import TwinlensError
 from twinlens.review.decide import Reviewer
 from twinlens.review.doubts import judge, read_issues
 from twinlens.review.server import application
@@ -43,8 +42,8 @@ def review(
     free_address(HOST, port, "twinlens review DATA")
     app = application(reviewer, page, model, doubted)
     sys.stderr.write(
-        f"{len(rows)} photos, {len(doubted)} doubtful labels. Open http://{HOST}:{port} (Ctrl-C ends it); decisions are "
-        f"{reviewer.who}'s.\n"
+        f"{len(rows)} photos, {len(doubted)} doubtful labels. Open http://{HOST}:{port} (Ctrl-C ends it); decisions "
+        f"are {reviewer.who}'s.\n"
     )
     uvicorn.run(app, host=HOST, port=port, log_level="warning", access_log=False, server_header=False)
     return 0

@@ -1,7 +1,7 @@
 """Which photos to look at first: the probability that a label is wrong, by whatever doubts it most.
 
-Three witnesses, each a number from 0 to 1: the model in use, for which a label that it gives little is a high loss, and
-which may not be sure; ``python -m training data check``, whose classifier has not learned from the photo that it judges.
+Three witnesses, each a number from 0 to 1: the model in use, for which a label that it gives little is a high loss,
+and which may not be sure; ``python -m training data check``, whose classifier has not learned from the photo that it judges.
 A photo that a person has confirmed comes last.
 """
 

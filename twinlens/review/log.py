@@ -126,6 +126,6 @@ def manifest_before(rows: Iterable[Row], decisions: Iterable[Decision], number: 
 def _broken(path: Path, line: int, what: str) -> TwinlensError:
     return TwinlensError(
         "invalid_data",
-        f"{readable(path)}, line {line}: {what}. The log is not to be edited: take it from a backup, or move it away to "
-        "begin a new one.",
+        f"{readable(path)}, line {line}: {what}. The log is not to be edited: take it from a backup, or move it away "
+        "to begin a new one.",
     )

@@ -1,7 +1,7 @@
 /**
  * The photos that are left to look at, and the one that is looked at: pure, so that every key stroke can be tested.
  */
-import type { Decided, Kind, Photo } from './api.ts';
+import type { Decided, Photo } from './api.ts';
 
 export const FILTERS = ['doubtful', 'label-issue', 'high-loss', 'not-sure', 'all'] as const;
 export type Filter = (typeof FILTERS)[number];
@@ -10,7 +10,7 @@ export type Filter = (typeof FILTERS)[number];
 export function passes(photo: Photo, filter: Filter): boolean {
   if (filter === 'all') return true;
   if (photo.reviewed !== null) return false;
-  return filter === 'doubtful' ? photo.reasons.length > 0 : photo.reasons.some(({ kind }) => kind === (filter));
+  return filter === 'doubtful' ? photo.reasons.length > 0 : photo.reasons.some(({ kind }) => kind === filter);
 }
 
 export class Pile {

@@ -5,10 +5,10 @@ import pytest
 from benchmarks import data
 from benchmarks.results import read_result
 from tests.unit.training.dataset.made import folders
-from twinlens.dataset import manifest
 from training.dataset.check import Checked
-from twinlens.dataset.manifest import Row
 from training.dataset.noise import Doubt, Noise
+from twinlens.dataset import manifest
+from twinlens.dataset.manifest import Row
 
 ROWS = [Row(path=f"{label}/{n}.png", sha256=f"{n:063x}{label}", label=label) for label in "abc" for n in range(100)]
 

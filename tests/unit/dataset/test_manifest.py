@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from tests.unit.training.dataset.made import data_set, photo
-from twinlens.dataset import manifest
 from training.dataset.intake import About
+from twinlens.dataset import manifest
 from twinlens.dataset.manifest import EARLIER, MANIFEST, Row
 from twinlens.errors import TwinlensError
 

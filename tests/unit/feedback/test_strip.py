@@ -9,10 +9,10 @@ import pytest
 from PIL import Image, PngImagePlugin
 
 from tests.e2e import pictures
+from training.rules import standard
 from twinlens.decode import Limits, decode
 from twinlens.errors import TwinlensError
 from twinlens.feedback.strip import exif_of, stripped
-from training.rules import standard
 
 RULES = standard(64, 64)
 SECRET = b"13 Rue du Secret"

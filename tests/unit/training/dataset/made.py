@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from twinlens.dataset import manifest
 from training.dataset.intake import About, Intake
+from twinlens.dataset import manifest
 
 
 def picture(seed: int, edge: int = 128) -> Image.Image:

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from tests.unit.training.dataset.made import data_set, photo
-from twinlens.dataset import manifest
 from training.dataset.check import Checked, check
 from training.dataset.embeddings import embeddings
 from training.dataset.intake import About
-from twinlens.dataset.manifest import Row, Split
 from training.dataset.noise import Doubt, Noise
 from training.dataset.page import render
 from training.dataset.twins import Pair
+from twinlens.dataset import manifest
+from twinlens.dataset.manifest import Row, Split
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ import pytest
 
 from tests.unit.training.dataset.made import photo
 from tests.unit.training.dataset.server import Answer, Asked, serving
-from twinlens.dataset import manifest
 from training.dataset.collect import JOURNAL, collect
 from training.dataset.intake import About
 from training.dataset.sources import Candidate, Openverse, Table
 from training.dataset.web import Client, Manners, RefusedError, WaitError
+from twinlens.dataset import manifest
 from twinlens.errors import TwinlensError
 
 QUICK = Manners(contact="mailto:me@example.org", per_second=1000, retries=2, backoff=0, timeout=5, longest_wait=5)

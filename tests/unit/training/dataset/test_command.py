@@ -9,8 +9,8 @@ import pytest
 from tests.unit.training.dataset.made import folders, photo
 from tests.unit.training.dataset.server import serving
 from training.cli import main
-from twinlens.dataset import manifest
 from training.dataset.steps import CHECK_JSON, CHECK_PAGE
+from twinlens.dataset import manifest
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> Any:

@@ -7,12 +7,12 @@ from PIL import Image
 
 from tests.unit.training.dataset.made import data_set, photo, picture
 from training.dataset import twins
-from twinlens.dataset import manifest
 from training.dataset.dedupe import choose, find_duplicates
 from training.dataset.intake import About
+from training.dataset.twins import Pair, clusters, exact_pairs, hashes, near_pairs
+from twinlens.dataset import manifest
 from twinlens.dataset.kept import KEPT
 from twinlens.dataset.manifest import Row, Split
-from training.dataset.twins import Pair, clusters, exact_pairs, hashes, near_pairs
 from twinlens.errors import TwinlensError
 
 

@@ -15,9 +15,9 @@ from PIL import Image
 from tests.unit.training.dataset.made import folders, photo
 from tests.unit.training.dataset.server import serving
 from training.dataset import archive
-from twinlens.dataset import manifest
 from training.dataset.importing import import_folder, import_in_place, import_torchvision, import_zip
 from training.dataset.intake import About
+from twinlens.dataset import manifest
 from twinlens.errors import TwinlensError
 
 ALL = About("", licence="cc0", creator="me")

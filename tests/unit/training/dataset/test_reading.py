@@ -6,12 +6,12 @@ import pytest
 
 from tests.unit.training.dataset.made import folders, photo
 from training.data import DataSet, open_dataset, reopen
-from twinlens.dataset import manifest
 from training.dataset.importing import import_in_place
 from training.dataset.intake import About
-from twinlens.dataset.manifest import MANIFEST, Row, Split
 from training.dataset.split import split
 from training.run import Run, save_splits
+from twinlens.dataset import manifest
+from twinlens.dataset.manifest import MANIFEST, Row, Split
 from twinlens.errors import TwinlensError
 
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from tests.unit.training.dataset.made import data_set, photo
-from twinlens.dataset import manifest
 from training.dataset.intake import About
-from twinlens.dataset.manifest import Row, Split
 from training.dataset.split import divide, grouped, split
 from training.dataset.twins import Pair
+from twinlens.dataset import manifest
+from twinlens.dataset.manifest import Row, Split
 from twinlens.errors import TwinlensError
 
 TENTHS: dict[Split, float] = {"validation": 0.1, "test": 0.1}

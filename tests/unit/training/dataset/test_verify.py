@@ -6,10 +6,10 @@ import pytest
 
 from tests.images import bombs
 from tests.unit.training.dataset.made import data_set, photo
-from twinlens.dataset import manifest
 from training.dataset.intake import About
-from twinlens.dataset.quarantine import LOG, QUARANTINE, Finding, entries, restore, set_aside
 from training.dataset.verify import verify
+from twinlens.dataset import manifest
+from twinlens.dataset.quarantine import LOG, QUARANTINE, Finding, entries, restore, set_aside
 from twinlens.errors import TwinlensError
 
 
