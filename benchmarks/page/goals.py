@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, Literal, NamedTuple
-
-import numpy as np
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from benchmarks.page.plan import LEAK_PHOTOS, LINE, OURS, PEERS, PHOTOS, WARM_UP
-from benchmarks.results import Goal, significant
-
-Rounds = Sequence[Mapping[str, Any]]
-"""For each round, by the page's name, its :class:`benchmarks.page.turn.Turn`."""
+from benchmarks.results import Goal
+from benchmarks.rounds import Asked, Rounds, goals_of, ratio, spread_of
 
 DEFINITIONS: Final = {
     "value of a goal": "median over the rounds of what is measured, or divided, within one round; none unless it was "
@@ -43,20 +39,6 @@ DEFINITIONS: Final = {
 }
 
 
-class Asked(NamedTuple):
-    """A goal before it is measured. ``of_round`` gives its figure in one round, None if it was not measured.
-
-    ``once``: it is measured in the first round only.
-    """
-
-    name: str
-    unit: str
-    goal: float
-    better: Literal["higher", "lower"]
-    of_round: Callable[[Mapping[str, Any]], float | None]
-    once: bool = False
-
-
 def figure(turns: Mapping[str, Any], page: str, name: str) -> float | None:
     """One figure of one round; None if it was not measured. Of several times in a round it is the median.
 
@@ -75,40 +57,14 @@ def best_peer(turns: Mapping[str, Any], name: str) -> float | None:
     return min(found, default=None)
 
 
-def ratio(above: float | None, below: float | None) -> float | None:
-    """One figure over another; None unless both were measured and the second is not 0."""
-    return above / below if above is not None and below else None
-
-
 def goals(rounds: Rounds) -> list[Goal]:
-    """Every goal, the missed ones too; one that a round lacks has no value, and is missed."""
-    found = []
-    for asked in ASKED:
-        values = _values(asked, rounds)
-        # The median of the rounds that went well would be of fewer rounds than were asked for, and nobody would see it.
-        whole = bool(values) and len(values) == (1 if asked.once else len(rounds))
-        value = float(np.median(values)) if whole else None
-        found.append(Goal(asked.name, value, asked.unit, asked.goal, asked.better))
-    return found
+    """Every goal; see :func:`benchmarks.rounds.goals_of`."""
+    return goals_of(ASKED, rounds)
 
 
 def spread(rounds: Rounds) -> dict[str, dict[str, Any]]:
-    """For each goal that was measured in every round ``p10`` and ``p90`` over them, and ``rounds``, each figure."""
-    found = {}
-    for asked in ASKED:
-        if not asked.once and (values := _values(asked, rounds)):
-            low, high = np.percentile(values, (10, 90))
-            found[asked.name] = {
-                "p10": significant(float(low)),
-                "p90": significant(float(high)),
-                "rounds": [significant(value) for value in values],
-            }
-    return found
-
-
-def _values(asked: Asked, rounds: Rounds) -> list[float]:
-    values = map(asked.of_round, rounds[:1] if asked.once else rounds)
-    return [value for value in values if value is not None]
+    """How far each figure was from round to round; see :func:`benchmarks.rounds.spread_of`."""
+    return spread_of(ASKED, rounds)
 
 
 def _megabytes(turns: Mapping[str, Any]) -> float | None:

@@ -7,8 +7,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from benchmarks.page.goals import Rounds, figure
+from benchmarks.page.goals import figure
 from benchmarks.results import significant
+from benchmarks.rounds import Rounds
 
 _TIMES: Final = ("line_ms", "direct_ms", "warm_ms", "warm_threads_ms")
 

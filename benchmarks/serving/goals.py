@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, Literal, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
-import numpy as np
-
-from benchmarks.results import Goal, significant
+from benchmarks.results import Goal
+from benchmarks.rounds import Asked, Rounds, goals_of, ratio, spread_of
 from benchmarks.serving.plan import AFTER_BURST, BUSY, CEILING, CROWDED, FIRST, HEAVY, OURS, PEERS, Cell
-
-Rounds = Sequence[Mapping[str, Any]]
-"""For each round, by the server's name, its :class:`benchmarks.serving.turn.Turn`; the ceiling's has one cell."""
 
 _RATES: Final = dict(zip(PEERS, (1.2, 1.0, 2.0, 2.0, 5.0), strict=True))
 
@@ -46,17 +42,6 @@ DEFINITIONS: Final = {
 }
 
 
-class Asked(NamedTuple):
-    """A goal before it is measured. ``of_round`` gives its figure in one round, None if it was not measured."""
-
-    name: str
-    unit: str
-    goal: float
-    better: Literal["higher", "lower"]
-    of_round: Callable[[Mapping[str, Any]], float | None]
-    total: bool = False
-
-
 def figure(turns: Mapping[str, Any], server: str, cell: Cell, name: str) -> float | None:
     """One figure of one round; None if it was not measured.
 
@@ -67,39 +52,14 @@ def figure(turns: Mapping[str, Any], server: str, cell: Cell, name: str) -> floa
     return None if found is None else float(found)
 
 
-def ratio(above: float | None, below: float | None) -> float | None:
-    """One figure over another; None unless both were measured and the second is not 0."""
-    return above / below if above is not None and below else None
-
-
 def goals(rounds: Rounds) -> list[Goal]:
-    """Every goal, the missed ones too; one that a round lacks has no value, and is missed."""
-    found = []
-    for asked in ASKED:
-        values = _values(asked, rounds)
-        # The median of the rounds that went well would be of fewer rounds than were asked for, and nobody would see it.
-        whole = bool(rounds) and len(values) == len(rounds)
-        value = None if not whole else sum(values) if asked.total else float(np.median(values))
-        found.append(Goal(asked.name, value, asked.unit, asked.goal, asked.better))
-    return found
+    """Every goal; see :func:`benchmarks.rounds.goals_of`."""
+    return goals_of(ASKED, rounds)
 
 
 def spread(rounds: Rounds) -> dict[str, dict[str, Any]]:
-    """For each goal that was measured ``p10`` and ``p90`` over the rounds, and ``rounds``, each round's figure."""
-    found = {}
-    for asked in ASKED:
-        if values := _values(asked, rounds):
-            low, high = np.percentile(values, (10, 90))
-            found[asked.name] = {
-                "p10": significant(float(low)),
-                "p90": significant(float(high)),
-                "rounds": [significant(value) for value in values],
-            }
-    return found
-
-
-def _values(asked: Asked, rounds: Rounds) -> list[float]:
-    return [value for value in map(asked.of_round, rounds) if value is not None]
+    """How far each figure was from round to round; see :func:`benchmarks.rounds.spread_of`."""
+    return spread_of(ASKED, rounds)
 
 
 def _over(cell: Cell, name: str, other: str) -> Callable[[Mapping[str, Any]], float | None]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.results import significant
-from benchmarks.serving.goals import Rounds
+from benchmarks.rounds import Rounds
 from benchmarks.serving.plan import BUSY, CEILING, CELLS, Cell
 
 
