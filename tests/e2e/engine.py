@@ -53,11 +53,10 @@ _START: Final = """
     async classify(photo) {
       const id = last++;
       const bytes = Uint8Array.from(atob(photo), (character) => character.charCodeAt(0));
-      port.postMessage({ kind: 'classify', id, file: new Blob([bytes]) });
+      port.postMessage({ kind: 'classify', id, file: new Blob([bytes]), thumbnail: false });
       const { answer, failure } = await wait((one) => one.id === id);
       if (failure) throw new Error(JSON.stringify(failure));
-      const { thumbnail, ...rest } = answer;
-      return JSON.stringify(rest, (_, value) => (value instanceof Float32Array ? [...value] : value));
+      return JSON.stringify(answer, (_, value) => (value instanceof Float32Array ? [...value] : value));
     },
     end: () => port.terminate(),
   };
@@ -94,7 +93,7 @@ class Engine:
         return dict(self._call(f"use({backend!r})"))
 
     def classify(self, photo: bytes) -> dict[str, Any]:
-        """The answer for an image file, but for its thumbnail."""
+        """The answer for an image file."""
         return dict(json.loads(self._call(f"classify({base64.b64encode(photo).decode()!r})")))
 
     def accident(self, script: str) -> None:

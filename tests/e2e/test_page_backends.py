@@ -59,6 +59,16 @@ def test_the_fastest_is_used_and_remembered_and_so_is_the_visitor_s_choice(
             assert third.use("wasm")["backend"] == "wasm"
 
 
+def test_webassembly_that_is_asked_for_runs_on_the_threads_that_are_faster(
+    browser: Browser, dist: Path, colours: Path
+) -> None:
+    with open_page(browser, dist, colours, headers=ISOLATION_HEADERS) as visited, Engine(visited, "wasm") as asked:
+        (wasm, *others) = asked.ready()["backends"]
+        assert (wasm["name"], wasm["state"], wasm["reason"]) == ("wasm", "in-use", None)
+        assert wasm["milliseconds"] > 0, "on one thread and on several, measured in turns"
+        assert {each["state"] for each in others} == {"unmeasured"}
+
+
 def test_another_backend_needs_no_network(browser: Browser, dist: Path, colours: Path) -> None:
     with open_page(browser, dist, colours, headers=ISOLATION_HEADERS) as visited, Engine(visited) as asked:
         asked.ready()

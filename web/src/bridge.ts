@@ -2,7 +2,7 @@
  * The page's side of its worker: typed promises, which can be aborted.
  */
 import { FailureError } from './failure.ts';
-import type { Answer, BackendName, BackendStanding, FromWorker, Ready, Refusal, ToWorker } from './protocol.ts';
+import type { Answer, BackendName, BackendStanding, FromWorker, Ready, Refusal, Reply, ToWorker } from './protocol.ts';
 
 interface Waiting<Result> {
   resolve(result: Result): void;
@@ -39,7 +39,9 @@ export class Bridge {
   /** Told whenever the standing of the backends has changed. */
   onBackends: ((backend: BackendName, backends: readonly BackendStanding[]) => void) | null = null;
   private readonly port: Port;
-  private readonly waiting = new Map<number, Waiting<Answer>>();
+  private readonly waiting = new Map<number, Waiting<Reply>>();
+  /** What waits for the thumbnails of photos that are answered or will be. */
+  private readonly drawing = new Map<number, (thumbnail: ImageBitmap | null) => void>();
   private readonly using = new Map<BackendName, Waiting<readonly BackendStanding[]>[]>();
   private readonly starting: { readonly answering: Waiting<Ready>; readonly ready: Waiting<Ready> };
   private readonly onProgress: (loaded: number, total: number) => void;
@@ -82,9 +84,28 @@ export class Bridge {
    * @throws DOMException `AbortError` once `signal` is aborted.
    */
   async classify(file: Blob, signal: AbortSignal): Promise<Answer> {
+    const id = this.nextId++;
+    const thumbnail = new Promise<ImageBitmap | null>((resolve) => this.drawing.set(id, resolve));
+    try {
+      return { ...(await this.ask(id, file, signal, true)), thumbnail };
+    } catch (error) {
+      this.drawing.delete(id);
+      throw error;
+    }
+  }
+
+  /**
+   * Classify one image file of which no thumbnail is wanted.
+   *
+   * @throws FailureError, DOMException as `classify` does.
+   */
+  async glance(file: Blob, signal: AbortSignal): Promise<Reply> {
+    return this.ask(this.nextId++, file, signal, false);
+  }
+
+  private async ask(id: number, file: Blob, signal: AbortSignal, thumbnail: boolean): Promise<Reply> {
     signal.throwIfAborted();
     if (this.dead) throw this.dead;
-    const id = this.nextId++;
     const abort = () => {
       this.port.postMessage({ kind: 'cancel', id });
       this.waiting.get(id)?.reject(signal.reason);
@@ -92,9 +113,9 @@ export class Bridge {
     };
     signal.addEventListener('abort', abort, { once: true });
     try {
-      return await new Promise<Answer>((resolve, reject) => {
+      return await new Promise<Reply>((resolve, reject) => {
         this.waiting.set(id, { resolve, reject });
-        this.port.postMessage({ kind: 'classify', id, file });
+        this.port.postMessage({ kind: 'classify', id, file, thumbnail });
       });
     } finally {
       signal.removeEventListener('abort', abort);
@@ -149,15 +170,18 @@ export class Bridge {
   }
 
   private settle(message: Extract<FromWorker, { id: number }>): void {
-    const waiting = this.waiting.get(message.id);
-    this.waiting.delete(message.id);
-    if (message.kind === 'failure') {
-      waiting?.reject(new FailureError(message.failure));
-    } else if (waiting) {
-      waiting.resolve(message.answer);
-    } else {
-      message.answer.thumbnail.close(); // aborted while the answer was on its way
+    const { id } = message;
+    if (message.kind === 'thumbnail') {
+      const take = this.drawing.get(id);
+      this.drawing.delete(id);
+      if (take) take(message.thumbnail);
+      else message.thumbnail?.close(); // aborted while the answer was on its way
+      return;
     }
+    const waiting = this.waiting.get(id);
+    this.waiting.delete(id);
+    if (message.kind === 'failure') waiting?.reject(new FailureError(message.failure));
+    else waiting?.resolve(message.answer);
   }
 
   /** Fail everything that waits and that will be asked for. */
@@ -167,8 +191,10 @@ export class Bridge {
     for (const one of [this.starting.answering, this.starting.ready, ...this.waiting.values(), ...using]) {
       one.reject(error);
     }
+    for (const take of this.drawing.values()) take(null);
     this.waiting.clear();
     this.using.clear();
+    this.drawing.clear();
   }
 }
 

@@ -7,7 +7,7 @@ import { bars } from './bars.ts';
 import { byId, element } from './dom.ts';
 import { failureOf } from './failure.ts';
 import { Rate, Steady } from './live.ts';
-import type { Answer, Ready } from './protocol.ts';
+import type { Ready, Reply } from './protocol.ts';
 import { top } from './scores.ts';
 import { failureText, labelText, type Language, numberText, TEXTS } from './text.ts';
 
@@ -23,7 +23,7 @@ const ANNOUNCE_EVERY_MS = 2000;
 
 interface Options {
   readonly ready: () => Ready | null;
-  readonly classify: (picture: Blob, signal: AbortSignal) => Promise<Answer>;
+  readonly classify: (picture: Blob, signal: AbortSignal) => Promise<Reply>;
   readonly onPhoto: (file: File) => void;
 }
 
@@ -129,9 +129,7 @@ export class Camera {
       for (;;) {
         await this.nextFrame(signal);
         const picture = await this.grab(LIVE_EDGE);
-        const answer = await this.options.classify(picture, signal);
-        answer.thumbnail.close();
-        this.show(answer.scores);
+        this.show((await this.options.classify(picture, signal)).scores);
       }
     } catch (error) {
       if (signal.aborted) return;

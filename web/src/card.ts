@@ -113,7 +113,12 @@ export class Card {
     canvas.setAttribute('role', 'img');
     canvas.setAttribute('aria-label', this.photo.name);
     this.sight.replaceChildren(canvas);
-    this.thumbnails.put(this.element, canvas, thumbnail);
+    void thumbnail.then((bitmap) => {
+      if (!bitmap) return;
+      // The list may have been emptied meanwhile.
+      if (this.element.isConnected) this.thumbnails.put(this.element, canvas, bitmap);
+      else bitmap.close();
+    });
   }
 
   private answer(answer: Answer, best: number, view: View, { labels, notSure }: Ready): HTMLElement[] {

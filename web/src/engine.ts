@@ -119,6 +119,11 @@ export class Engine {
     this.choosing.abort();
     return this.inTurn(async () => {
       const willing = contestantsOf(name, this.findings);
+      if (willing.length > 1 && willing.some((id) => (this.findings.get(id)?.milliseconds ?? null) === null)) {
+        // Nobody has said which of these; photos that wait for the answer are not waited for.
+        await this.contest(willing, true, null);
+        return null;
+      }
       let refusal: Refusal | null = null;
       // One that was refused may be wanted all the same, and may do better this time.
       for (const id of willing.length > 0 ? willing : [name]) {
@@ -151,27 +156,48 @@ export class Engine {
       await this.occupation.pause(signal);
       if (!(await this.turnTo(choice.id, false))) return;
     }
-    const entered = new Map<ContestantId, Network>([['wasm', this.base]]);
+    await this.contest(['wasm', ...this.modules.keys()], false, signal);
+    await this.remember();
+    this.onChange?.();
+  }
+
+  /**
+   * Use the fastest of some backends.
+   *
+   * @param software whether those count that draw in software.
+   * @param signal ends it; pauses between photos are waited for. Null waits for none, and nothing ends it.
+   */
+  private async contest(ids: readonly ContestantId[], software: boolean, signal: AbortSignal | null): Promise<void> {
+    const before = this.current;
+    const entered = new Map<ContestantId, Network>();
     try {
-      for (const id of this.modules.keys()) {
-        await this.occupation.pause(signal);
-        const network = await this.enter(id, false);
+      for (const id of ids) {
+        if (id !== 'wasm') await this.pause(signal);
+        const network = this.inUse(id) ?? (await this.enter(id, software));
         if (network) entered.set(id, network);
       }
       const best = fastest(await this.measure(entered, signal)) ?? 'wasm';
-      this.current = entered.get(best) as Network;
-      await this.remember();
+      this.current = entered.get(best) ?? this.base;
     } finally {
-      const others = [...entered.values()].filter((network) => network !== this.current && network !== this.base);
-      await Promise.all(others.map((network) => network.retire()));
+      const others = new Set([before, ...entered.values()]);
+      for (const staying of [this.current, this.base]) others.delete(staying);
+      await Promise.all([...others].map((network) => network.retire()));
     }
-    this.onChange?.();
+  }
+
+  /** The backend of this name if it is in use, or always there. */
+  private inUse(id: ContestantId): Network | null {
+    return [this.base, this.current].find((network) => network.backend.id === id) ?? null;
+  }
+
+  private async pause(signal: AbortSignal | null): Promise<void> {
+    if (signal) await this.occupation.pause(signal);
   }
 
   /** Median times of some networks, measured in turns, so that whatever else the device does meets all of them. */
   private async measure(
     networks: ReadonlyMap<ContestantId, Network>,
-    signal: AbortSignal,
+    signal: AbortSignal | null,
   ): Promise<Map<ContestantId, number>> {
     const times = new Map([...networks.keys()].map((id) => [id, [] as number[]]));
     const medians = new Map<ContestantId, number>();
@@ -183,7 +209,7 @@ export class Engine {
           taken.push(await this.time(networks.get(id) as Network, signal));
           medians.set(id, median(taken));
         } catch (error) {
-          if (signal.aborted || id === 'wasm') throw error;
+          if (signal?.aborted || id === 'wasm') throw error;
           medians.delete(id);
           this.find(id, { reason: 'failed' });
         }
@@ -194,15 +220,15 @@ export class Engine {
     return medians;
   }
 
-  /** The time of one run, no photo having come in between. */
-  private async time(network: Network, signal: AbortSignal): Promise<number> {
+  /** The time of one run; where pauses are waited for, no photo having come in between. */
+  private async time(network: Network, signal: AbortSignal | null): Promise<number> {
     for (;;) {
-      await this.occupation.pause(signal);
+      await this.pause(signal);
       const { arrivals } = this.occupation;
       const start = performance.now();
       await network.run(this.probe);
       const end = performance.now();
-      if (arrivals === this.occupation.arrivals) return end - start;
+      if (!signal || arrivals === this.occupation.arrivals) return end - start;
     }
   }
 

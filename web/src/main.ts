@@ -110,6 +110,7 @@ function tellPanels(photo: Photo, answer: Answer): void {
 function add(found: readonly Found[]): void {
   if (found.length === 0) return;
   const photos = album.add(found);
+  queue.add(photos); // first, so that the worker begins while the page is written
   const leaving = byId('samples', HTMLElement).contains(document.activeElement);
   document.body.classList.add('has-results');
   if (leaving) byId('file', HTMLInputElement).focus(); // the drawings are out of sight now
@@ -117,7 +118,6 @@ function add(found: readonly Found[]): void {
   if (complete) show({ state: 'busy' });
   else render();
   void gallery.add(photos);
-  queue.add(photos);
 }
 
 function stopAll(): void {
@@ -308,7 +308,7 @@ const intake = listen({
 
 const camera = new Camera({
   ready: () => view.ready,
-  classify: (picture, signal) => bridge.classify(picture, signal),
+  classify: (picture, signal) => bridge.glance(picture, signal),
   onPhoto: (file) => add([{ file, name: file.name }]),
 });
 

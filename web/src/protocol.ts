@@ -60,8 +60,8 @@ export interface Ready {
   readonly files: readonly PublishedFile[];
 }
 
-/** The answer for one photo. */
-export interface Answer {
+/** What the worker answers for one photo. */
+export interface Reply {
   /** Softmax over all labels, in the contract's order. */
   readonly scores: readonly number[];
   readonly embedding: Float32Array;
@@ -75,16 +75,22 @@ export interface Answer {
   readonly height: number;
   /** The part of the upright photo that the network saw. */
   readonly box: Box;
-  readonly thumbnail: ImageBitmap;
   /** From the file to the network's input, and from there to the scores. */
   readonly milliseconds: { readonly decode: number; readonly inference: number };
   /** Tensors that there are once this answer is done: more from photo to photo would be a leak. */
   readonly tensors: number;
 }
 
+/** The answer for one photo, as the page has it. */
+export interface Answer extends Reply {
+  /** Comes after the answer, which does not wait for it; null where none could be drawn. */
+  readonly thumbnail: Promise<ImageBitmap | null>;
+}
+
+/** With `thumbnail`, a message of that kind follows the answer, and no failure. */
 export type ToWorker =
   | { readonly kind: 'start'; readonly model: string; readonly backend: BackendName | null }
-  | { readonly kind: 'classify'; readonly id: number; readonly file: Blob }
+  | { readonly kind: 'classify'; readonly id: number; readonly file: Blob; readonly thumbnail: boolean }
   | { readonly kind: 'cancel'; readonly id: number }
   | { readonly kind: 'use'; readonly backend: BackendName };
 
@@ -98,7 +104,8 @@ export type FromWorker =
   | { readonly kind: 'ready'; readonly ready: Ready }
   | { readonly kind: 'not-ready'; readonly failure: Failure }
   | { readonly kind: 'requested'; readonly requests: readonly { readonly url: string; readonly at: number }[] }
-  | { readonly kind: 'answer'; readonly id: number; readonly answer: Answer }
+  | { readonly kind: 'answer'; readonly id: number; readonly answer: Reply }
+  | { readonly kind: 'thumbnail'; readonly id: number; readonly thumbnail: ImageBitmap | null }
   | { readonly kind: 'failure'; readonly id: number; readonly failure: Failure }
   | {
       readonly kind: 'backends';

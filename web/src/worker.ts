@@ -3,14 +3,14 @@
  */
 import { memory } from '@tensorflow/tfjs-core';
 import { cropBox } from './crop.ts';
-import { decode } from './decode.ts';
+import { decode, type Photo } from './decode.ts';
 import { sha256 } from './digest.ts';
 import { Engine } from './engine.ts';
 import { FailureError, failureOf } from './failure.ts';
 import { Occupation } from './occupation.ts';
 import { canvasDeviation } from './pixels.ts';
 import { observeRequests } from './privacy/requests.ts';
-import type { Answer, BackendName, CanvasTrust, FromWorker, Ready, ToWorker } from './protocol.ts';
+import type { BackendName, CanvasTrust, FromWorker, Ready, Reply, ToWorker } from './protocol.ts';
 import { type Description, fetchDescription, fetchGraph } from './publication.ts';
 import { resample } from './resample.ts';
 import { softmax } from './scores.ts';
@@ -34,6 +34,8 @@ interface Session {
   /** The engine once nothing is left to be fetched. */
   readonly complete: Promise<Engine>;
 }
+
+type Question = Extract<ToWorker, { kind: 'classify' }>;
 
 observeRequests((requests) => scope.postMessage({ kind: 'requested', requests }));
 
@@ -118,11 +120,11 @@ async function use(backend: BackendName): Promise<void> {
   }
 }
 
-/** The answer for a photo; null if it was cancelled. */
-async function classify(id: number, file: Blob, { description, canvas, engine }: Session): Promise<Answer | null> {
+/** Answer for a photo, unless it is cancelled. */
+async function classify({ id, file, thumbnail }: Question, { description, canvas, engine }: Session): Promise<void> {
   if ((await canvas) === 'perturbed') throw new FailureError({ code: 'perturbed_pixels' });
   const { contract } = await description;
-  if (!wanted.has(id)) return null;
+  if (!wanted.has(id)) return;
   const begin = performance.now();
   const photo = await decode(file, contract);
   try {
@@ -130,35 +132,48 @@ async function classify(id: number, file: Blob, { description, canvas, engine }:
     const box = cropBox(width, height, contract);
     const input = await resample(photo.pixels, box, contract.crop.width, contract.crop.height);
     const decoded = performance.now();
+    const digest = sha256(input); // goes on beside the network
     const runner = await engine;
-    if (!wanted.has(id)) return null;
+    if (!wanted.has(id)) return;
     const running = performance.now();
     const { logits, embedding, maps } = await runner.run(input);
     const scores = softmax(logits, contract.temperature);
     const done = performance.now();
-    return {
+    const reply: Reply = {
       scores,
       embedding,
       maps,
-      inputSha256: await sha256(input),
+      inputSha256: await digest,
       format: photo.format,
       width,
       height,
       box: { left: box[0], top: box[1], right: box[2], bottom: box[3] },
-      thumbnail: photo.thumbnail(THUMBNAIL_EDGE),
       milliseconds: { decode: decoded - begin, inference: done - running },
       tensors: memory().numTensors,
     };
+    scope.postMessage({ kind: 'answer', id, answer: reply }, transferable(reply));
+    if (thumbnail) draw(id, photo);
   } finally {
     photo.close();
   }
 }
 
-async function answer(id: number, file: Blob): Promise<void> {
+/** The photo has its answer, which no picture can take back. */
+function draw(id: number, photo: Photo): void {
+  let thumbnail: ImageBitmap | null = null;
+  try {
+    thumbnail = photo.thumbnail(THUMBNAIL_EDGE);
+  } catch {
+    // No memory for a canvas, say.
+  }
+  scope.postMessage({ kind: 'thumbnail', id, thumbnail }, thumbnail ? [thumbnail] : []);
+}
+
+async function answer(question: Question): Promise<void> {
+  const { id } = question;
   try {
     if (!session) throw new Error('classify came before start');
-    const found = await classify(id, file, session);
-    if (found) scope.postMessage({ kind: 'answer', id, answer: found }, transferable(found));
+    await classify(question, session);
   } catch (error) {
     scope.postMessage({ kind: 'failure', id, failure: failureOf(error) });
   } finally {
@@ -167,9 +182,9 @@ async function answer(id: number, file: Blob): Promise<void> {
 }
 
 /** What moves to the page instead of being copied. */
-function transferable({ thumbnail, embedding, maps }: Answer): Transferable[] {
+function transferable({ embedding, maps }: Reply): Transferable[] {
   const arrays = maps ? [embedding, maps.values] : [embedding];
-  return [thumbnail, ...arrays.map(({ buffer }) => buffer as ArrayBuffer)];
+  return arrays.map(({ buffer }) => buffer as ArrayBuffer);
 }
 
 scope.onmessage = ({ data }) => {
@@ -177,7 +192,7 @@ scope.onmessage = ({ data }) => {
     void start(data.model, data.backend);
   } else if (data.kind === 'classify') {
     wanted.add(data.id);
-    void occupation.with(() => answer(data.id, data.file));
+    void occupation.with(() => answer(data));
   } else if (data.kind === 'use') {
     // A model that cannot be loaded has been told of.
     use(data.backend).catch(() => undefined);

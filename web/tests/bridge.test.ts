@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { Bridge, type Port } from '../src/bridge.ts';
 import type { FailureError } from '../src/failure.ts';
-import type { Answer, FromWorker, Ready, ToWorker } from '../src/protocol.ts';
+import type { FromWorker, Ready, Reply, ToWorker } from '../src/protocol.ts';
 
 class FakePort implements Port {
   sent: ToWorker[] = [];
@@ -36,8 +36,9 @@ let bridge: Bridge;
 let progress: number[];
 let closed: number;
 
-function answer(score: number): Answer {
-  const thumbnail = { close: () => closed++ } as unknown as ImageBitmap;
+const thumbnail = { close: () => closed++ } as unknown as ImageBitmap;
+
+function answer(score: number): Reply {
   return {
     scores: [score],
     embedding: new Float32Array(2),
@@ -47,7 +48,6 @@ function answer(score: number): Answer {
     width: 1,
     height: 1,
     box: { left: 0, top: 0, right: 1, bottom: 1 },
-    thumbnail,
     milliseconds: { decode: 1, inference: 1 },
     tensors: 0,
   };
@@ -102,7 +102,33 @@ describe('once ready', () => {
     expect(error.failure).toEqual({ code: 'broken_image', format: 'png' });
   });
 
-  test('abort tells the worker, rejects, and closes an answer that is already on its way', async () => {
+  test('a thumbnail comes after its answer, which does not wait for it', async () => {
+    const photo = bridge.classify(new Blob(), controller().signal);
+    await settle();
+    port.receive({ kind: 'answer', id: 0, answer: answer(0.1) });
+    const answered = await photo;
+    port.receive({ kind: 'thumbnail', id: 0, thumbnail });
+    expect(await answered.thumbnail).toBe(thumbnail);
+    expect(closed).toBe(0);
+  });
+
+  test('an answer whose thumbnail could not be drawn has none', async () => {
+    const photo = bridge.classify(new Blob(), controller().signal);
+    await settle();
+    port.receive({ kind: 'answer', id: 0, answer: answer(0.1) });
+    port.receive({ kind: 'thumbnail', id: 0, thumbnail: null });
+    expect(await (await photo).thumbnail).toBeNull();
+  });
+
+  test('a glance asks for no thumbnail', async () => {
+    const picture = bridge.glance(new Blob(), controller().signal);
+    await settle();
+    expect(port.sent.at(-1)).toMatchObject({ kind: 'classify', id: 0, thumbnail: false });
+    port.receive({ kind: 'answer', id: 0, answer: answer(0.1) });
+    expect((await picture).scores).toEqual([0.1]);
+  });
+
+  test('abort tells the worker, rejects, and closes a thumbnail that is already on its way', async () => {
     const aborting = controller();
     const photo = bridge.classify(new Blob(), aborting.signal);
     await settle();
@@ -110,6 +136,7 @@ describe('once ready', () => {
     await expect(photo).rejects.toMatchObject({ name: 'AbortError' });
     expect(port.sent.at(-1)).toEqual({ kind: 'cancel', id: 0 });
     port.receive({ kind: 'answer', id: 0, answer: answer(0.1) });
+    port.receive({ kind: 'thumbnail', id: 0, thumbnail });
     expect(closed).toBe(1);
   });
 
@@ -120,11 +147,15 @@ describe('once ready', () => {
     expect(port.sent).toHaveLength(1);
   });
 
-  test('a worker that dies fails what waits and what comes', async () => {
+  test('a worker that dies fails what waits and what comes, and answers that are there stay', async () => {
+    const answered = bridge.classify(new Blob(), controller().signal);
+    await settle();
+    port.receive({ kind: 'answer', id: 0, answer: answer(0.1) });
     const waiting = bridge.classify(new Blob(), controller().signal);
     await settle();
     port.onerror?.({ message: 'out of memory' } as ErrorEvent);
     await expect(waiting).rejects.toThrow('internal');
+    expect(await (await answered).thumbnail).toBeNull();
     await expect(bridge.classify(new Blob(), controller().signal)).rejects.toThrow('internal');
   });
 });

@@ -28,7 +28,7 @@ export function answerOf(scores: readonly number[], maps: ActivationMaps | null 
     width: 40,
     height: 30,
     box: { left: 5, top: 0, right: 35, bottom: 30 },
-    thumbnail: {} as ImageBitmap,
+    thumbnail: Promise.resolve(null),
     milliseconds: { decode: 1, inference: 2 },
     tensors: 0,
   };

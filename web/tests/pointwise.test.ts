@@ -1,89 +1,9 @@
-import { setFlagsFromString } from 'node:v8';
-import type { KernelConfig, KernelFunc, NamedAttrMap, NamedTensorInfoMap, TensorInfo } from '@tensorflow/tfjs-core';
 import { describe, expect, test, vi } from 'vitest';
-import { type Backend, withPointwise } from '../src/backends/pointwise.ts';
+import { withPointwise } from '../src/backends/pointwise.ts';
 import code from '../src/backends/pointwise.wat';
+import { allowRelaxedSimd, Heap, kernelOn, noise, OWN, own, run } from './heap.ts';
 
-const ATTRIBUTES = {
-  strides: [1, 1],
-  pad: 'valid',
-  dataFormat: 'NHWC',
-  dilations: [1, 1],
-  dimRoundingMode: undefined,
-  activation: 'linear',
-  leakyreluAlpha: 0,
-};
-
-/** What TensorFlow.js' own kernel answers here. */
-const OWN: TensorInfo = { dataId: {}, shape: [], dtype: 'float32' };
-
-/** A backend of nothing but memory, which is never given back. */
-class Heap implements Backend {
-  readonly dataIdMap = new Map<object, { memoryOffset: number }>() as unknown as Backend['dataIdMap'];
-  readonly memory = new WebAssembly.Memory({ initial: 64 });
-  readonly reserved: number[] = [];
-  private end = 16;
-  readonly wasm = {
-    asm: { memory: this.memory },
-    _malloc: (bytes: number) => {
-      this.reserved.push(bytes);
-      return this.take(bytes);
-    },
-    _free: () => undefined,
-  };
-
-  makeOutput(shape: number[]): TensorInfo {
-    return this.tensor(shape, () => NaN);
-  }
-
-  tensor(shape: number[], value: (at: number) => number): TensorInfo {
-    const size = shape.reduce((product, edge) => product * edge, 1);
-    const tensor: TensorInfo = { dataId: {}, shape, dtype: 'float32' };
-    const memoryOffset = this.take(4 * size + 4); // with a number that nobody may write after it
-    (this.dataIdMap as unknown as Map<object, { memoryOffset: number }>).set(tensor.dataId, { memoryOffset });
-    this.values(tensor).set(Array.from({ length: size }, (_, at) => value(at)));
-    new Float32Array(this.memory.buffer)[memoryOffset / 4 + size] = 1234;
-    return tensor;
-  }
-
-  values({ dataId, shape }: TensorInfo): Float32Array {
-    const size = shape.reduce((product, edge) => product * edge, 1);
-    return new Float32Array(this.memory.buffer, this.dataIdMap.get(dataId).memoryOffset, size);
-  }
-
-  after({ dataId, shape }: TensorInfo): number {
-    const size = shape.reduce((product, edge) => product * edge, 1);
-    return new Float32Array(this.memory.buffer)[this.dataIdMap.get(dataId).memoryOffset / 4 + size];
-  }
-
-  private take(bytes: number): number {
-    const begin = this.end;
-    this.end += Math.ceil(bytes / 16) * 16;
-    return begin;
-  }
-}
-
-function noise(seed: number): (at: number) => number {
-  return (at) => (Math.imul((at + 1) * seed, 0x9e3779b1) >>> 8) / (1 << 23) - 1;
-}
-
-function kernelOn(heap: Heap): KernelFunc {
-  const own = { kernelName: 'FusedConv2D', backendName: 'wasm', kernelFunc: () => OWN } satisfies KernelConfig;
-  const kernel = withPointwise(own);
-  kernel.setupFunc?.(heap);
-  return kernel.kernelFunc;
-}
-
-function run(heap: Heap, kernel: KernelFunc, inputs: object, attrs: object = {}): TensorInfo {
-  return kernel({
-    inputs: inputs as NamedTensorInfoMap,
-    attrs: { ...ATTRIBUTES, ...attrs } as unknown as NamedAttrMap,
-    backend: heap,
-  }) as TensorInfo;
-}
-
-// Node.js 20 has relaxed SIMD behind a flag.
-if (!WebAssembly.validate(code)) setFlagsFromString('--experimental-wasm-relaxed-simd');
+allowRelaxedSimd(code);
 
 describe('a convolution of one by one', () => {
   test.each([
@@ -96,7 +16,7 @@ describe('a convolution of one by one', () => {
     const x = heap.tensor([1, height, width, depth], (at) => 3 * noise(7)(at));
     const filter = heap.tensor([1, 1, depth, columns], noise(11));
     const bias = heap.tensor([columns], noise(13));
-    const out = run(heap, kernelOn(heap), { x, filter, bias }, { activation });
+    const out = run(heap, kernelOn(heap, withPointwise(own)), { x, filter, bias }, { activation });
     expect(out.shape).toEqual([1, height, width, columns]);
     const [left, right, add, found] = [x, filter, bias, out].map((tensor) => heap.values(tensor));
     let worst = 0;
@@ -115,7 +35,7 @@ describe('a convolution of one by one', () => {
 
   test('of several images at a time, the place for its panel being kept', () => {
     const heap = new Heap();
-    const kernel = kernelOn(heap);
+    const kernel = kernelOn(heap, withPointwise(own));
     for (const depth of [8, 4, 16, 16]) {
       const x = heap.tensor([3, 2, 2, depth], () => 1);
       const filter = heap.tensor([1, 1, depth, 8], () => 0.5);
@@ -148,18 +68,20 @@ describe('a convolution of one by one', () => {
     const heap = new Heap();
     const wanted = { x: [1, 4, 4, 8], filter: [1, 1, 8, 8], bias: [8], ...shapes };
     const inputs = Object.entries(wanted).map(([name, shape]) => [name, heap.tensor(shape, () => 1)]);
-    expect(run(heap, kernelOn(heap), Object.fromEntries(inputs) as object, attrs)).toBe(OWN);
+    expect(run(heap, kernelOn(heap, withPointwise(own)), Object.fromEntries(inputs) as object, attrs)).toBe(OWN);
   });
 
   test('without a bias it is left to TensorFlow.js', () => {
     const heap = new Heap();
     const x = heap.tensor([1, 4, 4, 8], () => 1);
-    expect(run(heap, kernelOn(heap), { x, filter: heap.tensor([1, 1, 8, 8], () => 1), bias: null })).toBe(OWN);
+    expect(
+      run(heap, kernelOn(heap, withPointwise(own)), { x, filter: heap.tensor([1, 1, 8, 8], () => 1), bias: null }),
+    ).toBe(OWN);
   });
 });
 
 describe('TensorFlow.js does all', () => {
-  const convolved = (backend: Heap, kernel = kernelOn(backend)) => {
+  const convolved = (backend: Heap, kernel = kernelOn(backend, withPointwise(own))) => {
     const [x, filter] = [backend.tensor([1, 4, 4, 8], () => 1), backend.tensor([1, 1, 8, 8], () => 1)];
     return run(backend, kernel, { x, filter, bias: backend.tensor([8], () => 1) });
   };
@@ -172,7 +94,6 @@ describe('TensorFlow.js does all', () => {
   test('on several threads, while one thread goes on beside them', () => {
     const [one, several] = [new Heap(), new Heap()];
     Object.assign(several.wasm, { asm: {} });
-    const own = { kernelName: 'FusedConv2D', backendName: 'wasm', kernelFunc: () => OWN } satisfies KernelConfig;
     const kernel = withPointwise(own);
     for (const backend of [one, several, one]) kernel.setupFunc?.(backend);
     expect(convolved(several, kernel.kernelFunc)).toBe(OWN);

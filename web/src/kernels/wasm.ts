@@ -26,6 +26,7 @@ import { subConfig } from '@tensorflow/tfjs-backend-wasm/dist/kernels/Sub';
 import { tanhConfig } from '@tensorflow/tfjs-backend-wasm/dist/kernels/Tanh';
 import { transposeConfig } from '@tensorflow/tfjs-backend-wasm/dist/kernels/Transpose';
 import type { KernelConfig } from '@tensorflow/tfjs-core';
+import { withDepthwise } from '../backends/depthwise.ts';
 import { withPointwise } from '../backends/pointwise.ts';
 
 export const KERNELS: readonly KernelConfig[] = [
@@ -36,7 +37,7 @@ export const KERNELS: readonly KernelConfig[] = [
   castConfig,
   concatConfig,
   withPointwise(fusedConv2DConfig),
-  fusedDepthwiseConv2DConfig,
+  withDepthwise(fusedDepthwiseConv2DConfig),
   identityConfig,
   maxPoolConfig,
   meanConfig,

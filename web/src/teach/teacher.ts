@@ -118,11 +118,12 @@ export class Teacher {
     await inTurn(files, signal, async (file) => {
       try {
         const answer = await classifier.classify(file, signal);
+        const thumbnail = await answer.thumbnail;
         try {
-          if (await this.add(label, answer, answer.thumbnail)) taught.added++;
+          if (await this.add(label, answer, thumbnail ?? file)) taught.added++;
           else taught.already++;
         } finally {
-          answer.thumbnail.close();
+          thumbnail?.close();
         }
       } catch (error) {
         if (signal.aborted) return;
