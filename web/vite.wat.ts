@@ -1,5 +1,5 @@
 /**
- * WebAssembly in its text format: `import bytes from './some.wat'` gives the assembled module. A few hundred bytes of it
+ * WebAssembly in its text format: `import bytes from './some.wat'` gives the assembled module. A few kilobytes of it
  * are part of the script, so that no photo waits for another file.
  */
 import type { Plugin } from 'vite';

@@ -67,6 +67,9 @@ def test_webassembly_that_is_asked_for_runs_on_the_threads_that_are_faster(
         assert (wasm["name"], wasm["state"], wasm["reason"]) == ("wasm", "in-use", None)
         assert wasm["milliseconds"] > 0, "on one thread and on several, measured in turns"
         assert {each["state"] for each in others} == {"unmeasured"}
+    with open_page(browser, dist, colours) as visited, Engine(visited, "wasm") as asked:
+        (wasm, *_) = asked.ready()["backends"]
+        assert (wasm["state"], wasm["milliseconds"]) == ("in-use", None), "no threads, no choice, nothing to wait for"
 
 
 def test_another_backend_needs_no_network(browser: Browser, dist: Path, colours: Path) -> None:

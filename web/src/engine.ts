@@ -3,14 +3,14 @@
  *
  * It starts on WebAssembly, which answers at once. While no photo is in hand, every other backend that the browser has is
  * held to WebAssembly's logits, and those that give the same are measured in turns; the fastest is used from then on and
- * remembered. WebAssembly stays loaded: a backend that fails, because its context is lost or its memory at an end, is left
+ * remembered. A visitor who wants a backend gets that one; of WebAssembly, on the number of threads that is faster. WebAssembly stays loaded: a backend that fails, because its context is lost or its memory at an end, is left
  * for it, and the photo that it failed on is run again.
  */
 import { GraphModel } from '@tensorflow/tfjs-converter';
 import { setBackend, version_core } from '@tensorflow/tfjs-core';
 import type { Backend, BackendModule } from './backends/backend.ts';
 import { fetchModules } from './backends/modules.ts';
-import { startWasm } from './backends/wasm.ts';
+import { registerKernels, startWasm } from './backends/wasm.ts';
 import {
   type BackendName,
   type BackendStanding,
@@ -49,7 +49,7 @@ export class Engine {
   private readonly occupation: Occupation;
   private readonly probe: Uint8Array;
   private readonly findings = new Map<ContestantId, Finding>();
-  /** Aborted once the visitor chooses, whose choice is not measured against others. */
+  /** Aborted once the visitor chooses, whose choice is not measured against other backends. */
   private readonly choosing = new AbortController();
   private modules: ReadonlyMap<ContestantId, BackendModule> = new Map();
   private current: Network;
@@ -119,9 +119,10 @@ export class Engine {
     this.choosing.abort();
     return this.inTurn(async () => {
       const willing = contestantsOf(name, this.findings);
-      if (willing.length > 1 && willing.some((id) => (this.findings.get(id)?.milliseconds ?? null) === null)) {
-        // Nobody has said which of these; photos that wait for the answer are not waited for.
-        await this.contest(willing, true, null);
+      const there = willing.filter((id) => id === 'wasm' || this.modules.has(id));
+      if (there.length > 1 && there.some((id) => (this.findings.get(id)?.milliseconds ?? null) === null)) {
+        // Photos wait for the answer to this, so that a pause between photos would never come.
+        await this.contest(there, true, null);
         return null;
       }
       let refusal: Refusal | null = null;
@@ -176,8 +177,9 @@ export class Engine {
         const network = this.inUse(id) ?? (await this.enter(id, software));
         if (network) entered.set(id, network);
       }
-      const best = fastest(await this.measure(entered, signal)) ?? 'wasm';
-      this.current = entered.get(best) ?? this.base;
+      // One alone is measured for the visitor to see, where nobody waits.
+      const times = entered.size > 1 || signal ? await this.measure(entered, signal) : new Map<ContestantId, number>();
+      this.current = entered.get(fastest(times) ?? 'wasm') ?? this.base;
     } finally {
       const others = new Set([before, ...entered.values()]);
       for (const staying of [this.current, this.base]) others.delete(staying);
@@ -216,7 +218,10 @@ export class Engine {
       }
       left = hopeful(medians);
     }
-    for (const [id, milliseconds] of medians) this.find(id, { milliseconds });
+    for (const [id, milliseconds] of medians) {
+      this.find(id, { milliseconds });
+      if (networks.get(id)?.lost) medians.delete(id);
+    }
     return medians;
   }
 
@@ -330,6 +335,7 @@ function probeOf(size: number): Uint8Array {
 
 async function fetchWhole(): Promise<Whole> {
   const whole = (await import(/* @vite-ignore */ wholeUrl)) as Whole;
+  registerKernels(); // ours have been replaced
   // WebAssembly's kernels are bound to its functions when it becomes the backend in use; those that have just come too.
   await setBackend('wasm');
   return whole;

@@ -40,6 +40,8 @@ export class Network {
   private readonly running = new Map<Promise<Outputs>, (error: Error) => void>();
   /** Set once the device has taken the backend away, which then may answer anything; null as long as it works. */
   private gone: BackendLostError | null = null;
+  /** Done once, whoever asks for it again. */
+  private retired: Promise<void> | undefined;
 
   /**
    * Load the graph and its weights. All of it happens at once, so that no other network can make its own backend the
@@ -89,8 +91,17 @@ export class Network {
     await this.run(pixels);
   }
 
+  /** Whether the device has taken the backend away. */
+  get lost(): boolean {
+    return this.gone !== null;
+  }
+
   /** Give the memory of the weights back and end the backend, as soon as no run needs them. */
-  async retire(): Promise<void> {
+  retire(): Promise<void> {
+    return (this.retired ??= this.end());
+  }
+
+  private async end(): Promise<void> {
     await Promise.allSettled(this.running.keys());
     activate(this.backend);
     this.graph.dispose();
@@ -129,7 +140,7 @@ export class Network {
       const [, rows, columns, depth] = features.shape as [null, number, number, number];
       const [weights] = this.graph.weights[classMap.tfjs_weight];
       const places = reshape(outputs[2], [rows * columns, depth]);
-      // The other way round, which would be in the answer's order, is ten times slower on WebAssembly.
+      // The other way round, which would be in the answer's order, TensorFlow.js has no fast product on WebAssembly.
       return [outputs[0], outputs[1], matMul(places, weights)];
     });
   }

@@ -83,7 +83,7 @@ export interface Reply {
 
 /** The answer for one photo, as the page has it. */
 export interface Answer extends Reply {
-  /** Comes after the answer, which does not wait for it; null where none could be drawn. */
+  /** Comes after the answer, which does not wait for it; null where none could be drawn, or the worker has died. */
   readonly thumbnail: Promise<ImageBitmap | null>;
 }
 

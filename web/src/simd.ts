@@ -27,9 +27,8 @@ const idle: Exports[] = [];
  * @param stripRows the most rows that come at a time.
  */
 export function simdPasses(columns: Coefficients, rows: Coefficients, stripRows: number): Passes {
-  compiled ??= WebAssembly.validate(code) ? new WebAssembly.Module(code) : null;
-  if (!compiled) return plainPasses(columns, rows);
-  const machine = idle.pop() ?? (new WebAssembly.Instance(compiled).exports as unknown as Exports);
+  const machine = idle.pop() ?? instantiate();
+  if (!machine) return plainPasses(columns, rows);
   const width = columns.first.length;
   const height = rows.first.length;
   const step = padded(width * CHANNELS);
@@ -95,5 +94,15 @@ function reserve(memory: WebAssembly.Memory, bytes: number): boolean {
     return true;
   } catch {
     return false;
+  }
+}
+
+/** Null where there is no SIMD, or no memory for another machine. */
+function instantiate(): Exports | null {
+  if (compiled === undefined) compiled = WebAssembly.validate(code) ? new WebAssembly.Module(code) : null;
+  try {
+    return compiled && (new WebAssembly.Instance(compiled).exports as unknown as Exports);
+  } catch {
+    return null;
   }
 }

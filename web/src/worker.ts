@@ -132,7 +132,7 @@ async function classify({ id, file, thumbnail }: Question, { description, canvas
     const box = cropBox(width, height, contract);
     const input = await resample(photo.pixels, box, contract.crop.width, contract.crop.height);
     const decoded = performance.now();
-    const digest = sha256(input); // goes on beside the network
+    const digest = sha256(input); // the browser's own, where a page may use that, goes on beside the network
     const runner = await engine;
     if (!wanted.has(id)) return;
     const running = performance.now();
@@ -194,8 +194,9 @@ scope.onmessage = ({ data }) => {
     wanted.add(data.id);
     void occupation.with(() => answer(data));
   } else if (data.kind === 'use') {
-    // A model that cannot be loaded has been told of.
-    use(data.backend).catch(() => undefined);
+    const { backend } = data;
+    // Who asks is answered. A model that cannot be loaded has been told of before.
+    use(backend).catch(() => scope.postMessage({ kind: 'backend-refused', backend, reason: 'failed' }));
   } else {
     wanted.delete(data.id);
   }

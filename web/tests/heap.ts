@@ -3,7 +3,7 @@
  */
 import { setFlagsFromString } from 'node:v8';
 import type { KernelConfig, KernelFunc, NamedAttrMap, NamedTensorInfoMap, TensorInfo } from '@tensorflow/tfjs-core';
-import type { Backend } from '../src/backends/relaxed.ts';
+import type { WasmBackend } from '../src/backends/relaxed.ts';
 
 const ATTRIBUTES = {
   strides: [1, 1],
@@ -19,8 +19,8 @@ const ATTRIBUTES = {
 export const OWN: TensorInfo = { dataId: {}, shape: [], dtype: 'float32' };
 
 /** A backend of nothing but memory, which is never given back. */
-export class Heap implements Backend {
-  readonly dataIdMap = new Map<object, { memoryOffset: number }>() as unknown as Backend['dataIdMap'];
+export class Heap implements WasmBackend {
+  readonly dataIdMap = new Map<object, { memoryOffset: number }>() as unknown as WasmBackend['dataIdMap'];
   readonly memory = new WebAssembly.Memory({ initial: 64 });
   readonly reserved: number[] = [];
   private end = 16;

@@ -4,7 +4,7 @@
  */
 import { backend_util, type KernelConfig } from '@tensorflow/tfjs-core';
 import code from './depthwise.wat';
-import { CLAMPS, type Convolution, faster, type Machine, type Shape } from './relaxed.ts';
+import { CLAMPS, type Convolution, withOurs, type Machine, type Shape } from './relaxed.ts';
 
 /** See depthwise.wat; places are in the backend's memory. */
 type Depthwise = (
@@ -33,17 +33,20 @@ const TILE = 4;
 
 /** TensorFlow.js' `FusedDepthwiseConv2D`, with convolutions of three by three done here. */
 export function withDepthwise(own: KernelConfig): KernelConfig {
-  return faster(own, code, (machine) => {
+  return withOurs(own, code, (machine) => {
     const depthwise = machine.exports.depthwise as Depthwise;
     return (given) => convolve(machine, depthwise, given);
   });
 }
 
-/** The output; null for a convolution that is not three by three in steps of one or two, or with gaps between. */
+/**
+ * The output; null for a convolution that is not three by three in steps of one or two and without gaps, or of numbers of
+ * channels, a bias or an activation that do not suit.
+ */
 function convolve(machine: Machine, depthwise: Depthwise, { inputs: { x, filter, bias }, attrs }: Convolution) {
   const clamp = CLAMPS[attrs.activation];
-  const [rows, columns, channels, multiplier] = filter.shape as Shape;
-  const suits = rows === EDGE && columns === EDGE && channels % LANES === 0 && multiplier === 1;
+  const [filterHeight, filterWidth, channels, multiplier] = filter.shape as Shape;
+  const suits = filterHeight === EDGE && filterWidth === EDGE && channels % LANES === 0 && multiplier === 1;
   const suited = bias?.shape.length === 1 && bias.shape[0] === channels; // what TensorFlow.js says else is its own
   if (!suits || !suited || !clamp || attrs.dataFormat !== 'NHWC') return null;
   const { strides, pad, dilations, dimRoundingMode } = attrs;
@@ -59,14 +62,14 @@ function convolve(machine: Machine, depthwise: Depthwise, { inputs: { x, filter,
   const scratch = machine.reserve(EDGE * rowBytes);
   if (scratch === 0) return null;
   const out = machine.backend.makeOutput(found.outShape, 'float32');
-  const [image, weights, bottom, to] = [x, filter, bias, out].map((one) => machine.place(one));
-  const [sizes, steps] = [
-    [inHeight, inWidth, channels, weights, bottom] as const,
-    [stride, padInfo.top, padInfo.left, outHeight, outWidth] as const,
-  ];
+  const [images, weights, added, results] = [x, filter, bias, out].map((one) => machine.place(one));
+  const input = [inHeight, inWidth, channels] as const;
+  const output = [outHeight, outWidth] as const;
+  const { top, left } = padInfo;
   for (let at = 0; at < batchSize; at++) {
-    const place = image + at * inHeight * inWidth * pixel;
-    depthwise(place, ...sizes, ...steps, ...clamp, to + at * outHeight * outWidth * pixel, scratch, rowBytes);
+    const image = images + at * inHeight * inWidth * pixel;
+    const result = results + at * outHeight * outWidth * pixel;
+    depthwise(image, ...input, weights, added, stride, top, left, ...output, ...clamp, result, scratch, rowBytes);
   }
   return out;
 }

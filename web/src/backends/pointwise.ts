@@ -3,7 +3,7 @@
  */
 import { backend_util, type KernelConfig } from '@tensorflow/tfjs-core';
 import code from './pointwise.wat';
-import { CLAMPS, type Convolution, faster, type Machine, type Shape } from './relaxed.ts';
+import { CLAMPS, type Convolution, withOurs, type Machine, type Shape } from './relaxed.ts';
 
 /** See pointwise.wat; places are in the backend's memory. */
 type Multiply = (
@@ -24,7 +24,7 @@ const PANEL_COLUMNS = 8;
 
 /** TensorFlow.js' `FusedConv2D`, with convolutions of one by one done here. */
 export function withPointwise(own: KernelConfig): KernelConfig {
-  return faster(own, code, (machine) => {
+  return withOurs(own, code, (machine) => {
     const multiply = machine.exports.multiply as Multiply;
     return (given) => convolve(machine, multiply, given);
   });
@@ -47,7 +47,7 @@ function convolve(machine: Machine, multiply: Multiply, { inputs: { x, filter, b
   const panel = machine.reserve(depth * PANEL_COLUMNS * Float32Array.BYTES_PER_ELEMENT);
   if (panel === 0) return null;
   const out = machine.backend.makeOutput(found.outShape, 'float32');
-  const [left, right, bottom, to] = [x, filter, bias, out].map((one) => machine.place(one));
-  multiply(left, rows, depth, right, columns, bottom, ...clamp, to, panel);
+  const [left, right, added, result] = [x, filter, bias, out].map((one) => machine.place(one));
+  multiply(left, rows, depth, right, columns, added, ...clamp, result, panel);
   return out;
 }

@@ -5,7 +5,7 @@
 import type { DataId, FusedConv2DAttrs, KernelConfig, TensorInfo } from '@tensorflow/tfjs-core';
 
 /** The part of `BackendWasm` that is used. Of `asm`, `_malloc` and `_free`, Emscripten's, its types say nothing. */
-export interface Backend {
+export interface WasmBackend {
   readonly wasm: {
     /** `memory` is not there where threads share it. */
     readonly asm: { readonly memory?: WebAssembly.Memory };
@@ -36,18 +36,18 @@ export const CLAMPS: Readonly<Partial<Record<string, readonly [least: number, mo
 
 /** Assembled code on the memory of one backend. */
 export class Machine {
-  readonly backend: Backend;
+  readonly backend: WasmBackend;
   readonly exports: WebAssembly.Exports;
   private scratch = 0;
   private scratchBytes = 0;
 
-  private constructor(backend: Backend, memory: WebAssembly.Memory, code: Uint8Array<ArrayBuffer>) {
+  private constructor(backend: WasmBackend, memory: WebAssembly.Memory, code: Uint8Array<ArrayBuffer>) {
     this.backend = backend;
     this.exports = new WebAssembly.Instance(new WebAssembly.Module(code), { tfjs: { memory } }).exports;
   }
 
   /** Null where there is no relaxed SIMD, or threads share the memory and the work. */
-  static on(backend: Backend, code: Uint8Array<ArrayBuffer>): Machine | null {
+  static on(backend: WasmBackend, code: Uint8Array<ArrayBuffer>): Machine | null {
     const { memory } = backend.wasm.asm;
     return memory && WebAssembly.validate(code) ? new Machine(backend, memory, code) : null;
   }
@@ -56,7 +56,7 @@ export class Machine {
     return this.backend.dataIdMap.get(dataId).memoryOffset;
   }
 
-  /** A place that lasts until the next call, of so many bytes; 0 where the memory has none left. */
+  /** A place of so many bytes, to be used until the next call; 0 where the memory has none left. */
   reserve(bytes: number): number {
     if (bytes > this.scratchBytes) {
       const { wasm } = this.backend;
@@ -74,7 +74,7 @@ export class Machine {
  * @param code of a module that imports the memory as `tfjs.memory`.
  * @param make ours on one backend.
  */
-export function faster(
+export function withOurs(
   own: KernelConfig,
   code: Uint8Array<ArrayBuffer>,
   make: (machine: Machine) => Convolve,
@@ -86,7 +86,7 @@ export function faster(
     setupFunc(backend) {
       own.setupFunc?.(backend);
       if (kernels.has(backend)) return;
-      const machine = Machine.on(backend as unknown as Backend, code);
+      const machine = Machine.on(backend as unknown as WasmBackend, code);
       kernels.set(backend, machine && make(machine));
     },
     kernelFunc: (given) => kernels.get(given.backend)?.(given as never) ?? own.kernelFunc(given),

@@ -21,7 +21,7 @@ export async function startWasm(): Promise<Backend | null> {
   if (!compiles()) return null;
   // TensorFlow.js says on the console what this page says in its own words.
   env().set('PROD', true);
-  for (const kernel of KERNELS) registerKernel(kernel);
+  registerKernels();
   setWasmPaths({
     'tfjs-backend-wasm.wasm': plainUrl,
     'tfjs-backend-wasm-simd.wasm': simdUrl,
@@ -37,6 +37,11 @@ export async function startWasm(): Promise<Backend | null> {
     compile: () => Promise.resolve(),
     stop: () => undefined, // the page falls back on it
   };
+}
+
+/** Put the kernels, ours among them, in the place of whichever there are. */
+export function registerKernels(): void {
+  for (const kernel of KERNELS) registerKernel(kernel);
 }
 
 /** Whether this browser compiles WebAssembly at all: the smallest module. */
