@@ -48,11 +48,12 @@ function frameSource(bitmap: ImageBitmap): ClosableSource {
     width: bitmap.width,
     height: bitmap.height,
     close: () => frame.close(),
-    async read(x, y, width, height) {
+    async read(x, y, width, height, into) {
       const bytes = width * height * 4;
-      if (strip.length !== bytes) strip = new Uint8Array(bytes);
-      await frame.copyTo(strip, { format: 'RGBA', rect: { x, y, width, height } });
-      return strip;
+      if (!into && strip.length !== bytes) strip = new Uint8Array(bytes);
+      const pixels = into ?? strip;
+      await frame.copyTo(pixels, { format: 'RGBA', rect: { x, y, width, height } });
+      return pixels;
     },
   };
 }
@@ -72,12 +73,17 @@ let jpegReader: Promise<Reader> | undefined;
 
 /** What reads the pixels of JPEGs: video frames where they have been seen to be exact, else canvases. */
 export function findJpegReader(): Promise<Reader> {
-  // Where there are no frames, or none that can be had as RGBA, the trial throws.
-  jpegReader ??= deviationOf(frameSource).then(
-    (found) => (found === 0 ? frameOrCanvasSource : canvasSource),
-    () => canvasSource,
-  );
-  return jpegReader;
+  return (jpegReader ??= tryFrames());
+}
+
+async function tryFrames(): Promise<Reader> {
+  try {
+    // Read into WebAssembly's memory, as photos are.
+    const into = new Uint8Array(new WebAssembly.Memory({ initial: 1 }).buffer, 0, PROBE_EDGE * PROBE_EDGE * 4);
+    return (await deviationOf(frameSource, into)) === 0 ? frameOrCanvasSource : canvasSource;
+  } catch {
+    return canvasSource; // there are no frames, or none that can be had as RGBA
+  }
 }
 
 /** Reads straight (not premultiplied) pixels through a WebGL 2 texture. */
@@ -153,8 +159,8 @@ export function opaque(source: PixelSource, background: readonly [number, number
   return {
     width: source.width,
     height: source.height,
-    async read(left, top, width, height) {
-      const pixels = await source.read(left, top, width, height);
+    async read(left, top, width, height, into) {
+      const pixels = await source.read(left, top, width, height, into);
       for (let at = 0; at < pixels.length; at += 4) {
         const alpha = pixels[at + 3];
         if (alpha === 255) continue;
@@ -177,13 +183,13 @@ export function canvasDeviation(): Promise<number> {
   return deviationOf(canvasSource);
 }
 
-async function deviationOf(sourceOf: Reader): Promise<number> {
+async function deviationOf(sourceOf: Reader, into?: Uint8Array<ArrayBuffer>): Promise<number> {
   const probe = probePixels(false);
   const bitmap = await createImageBitmap(probe, AS_STORED);
   try {
     const source = sourceOf(bitmap);
     try {
-      return deviation(probe.data, await source.read(0, 0, PROBE_EDGE, PROBE_EDGE));
+      return deviation(probe.data, await source.read(0, 0, PROBE_EDGE, PROBE_EDGE, into));
     } finally {
       source.close();
     }

@@ -16,10 +16,11 @@ export interface PixelSource {
   /**
    * Read a rectangle that lies within the image.
    *
+   * @param into where the pixels may be put, of as many bytes; a source that cannot gives an array of its own.
    * @returns width * height * 4 bytes: red, green, blue, and a fourth byte that is not looked at; rows first. The
    *   array may be used again by the next call.
    */
-  read(left: number, top: number, width: number, height: number): Pixels | Promise<Pixels>;
+  read(left: number, top: number, width: number, height: number, into?: Uint8Array<ArrayBuffer>): Pixels | Promise<Pixels>;
 }
 
 export type Pixels = Uint8Array | Uint8ClampedArray;
@@ -45,6 +46,8 @@ export interface Passes {
    * @param row which row of the image comes first, counted from `rows.begin`.
    */
   columns(pixels: Pixels, count: number, row: number): void;
+  /** Where pixels of so many rows are best put for `columns`; undefined where it is all the same. */
+  strip(count: number): Uint8Array<ArrayBuffer> | undefined;
   /** Resample the rows, all of which have come. */
   rows(): Uint8Array<ArrayBuffer>;
   /** Give the memory back. */
@@ -148,6 +151,7 @@ export function plainPasses(columns: Coefficients, rows: Coefficients): Passes {
   const stride = columns.first.length * CHANNELS;
   const narrow = new Uint8ClampedArray((rows.end - rows.begin) * stride);
   return {
+    strip: () => undefined,
     columns: (pixels, count, row) => resampleColumns(pixels, count, columns, narrow, row * stride),
     rows() {
       const result = new Uint8ClampedArray(rows.first.length * stride);
@@ -180,7 +184,7 @@ export async function resample(
   try {
     for (let top = rows.begin; top < rows.end; top += stripRows) {
       const count = Math.min(stripRows, rows.end - top);
-      const pixels = await source.read(columns.begin, top, columns.end - columns.begin, count);
+      const pixels = await source.read(columns.begin, top, columns.end - columns.begin, count, passes.strip(count));
       passes.columns(pixels, count, top - rows.begin);
     }
     return passes.rows();

@@ -61,8 +61,9 @@ export function simdPasses(columns: Coefficients, rows: Coefficients, stripRows:
     write(weights, places[2]);
   }
   return {
+    strip: (count) => bytes.subarray(strip, strip + count * pixelsStep),
     columns(pixels, count, row) {
-      bytes.set(pixels, strip);
+      if (pixels.buffer !== bytes.buffer) bytes.set(pixels, strip);
       const to = narrow + row * step;
       machine.columns(strip, pixelsStep, count, ...across, columns.size * 4, width, to, step);
     },

@@ -47,7 +47,8 @@ describe('a convolution of one by one', () => {
   });
 
   test.each([
-    ['three by three', { filter: [3, 3, 8, 8] }, {}],
+    ['that sees much at a time', { x: [1, 6, 6, 24], filter: [3, 3, 24, 8] }, {}],
+    ['with gaps', { x: [1, 6, 6, 3], filter: [3, 3, 3, 8] }, { dilations: [2, 2] }],
     ['in steps of two', {}, { strides: [2, 2] }],
     [
       'with padding',
@@ -77,6 +78,67 @@ describe('a convolution of one by one', () => {
     expect(
       run(heap, kernelOn(heap, withPointwise(own)), { x, filter: heap.tensor([1, 1, 8, 8], () => 1), bias: null }),
     ).toBe(OWN);
+  });
+});
+
+describe('a convolution that sees little at a time', () => {
+  const ASKEW = [
+    [0, 0],
+    [1, 3],
+    [2, 0],
+    [0, 0],
+  ];
+  const NARROW = [
+    [0, 0],
+    [0, 0],
+    [4, 4],
+    [0, 0],
+  ];
+  test.each([
+    [[1, 9, 9, 3], [3, 3, 3, 32], [2, 2], 'same', [0, 0], [5, 5], 'relu6'],
+    [[1, 10, 10, 3], [3, 3, 3, 16], [2, 2], 'same', [0, 0], [5, 5], 'linear'],
+    [[2, 8, 7, 1], [3, 3, 1, 8], [1, 1], 'same', [1, 1], [8, 7], 'relu'],
+    [[1, 23, 23, 3], [7, 7, 3, 8], [2, 2], ASKEW, [1, 2], [11, 10], 'linear'],
+    [[1, 6, 9, 5], [2, 3, 5, 8], [1, 2], 'valid', [0, 0], [5, 4], 'linear'],
+    [[1, 3, 1, 2], [1, 3, 2, 8], [1, 1], NARROW, [0, 4], [3, 7], 'linear'],
+    [[1, 70, 300, 3], [3, 3, 3, 8], [1, 1], 'same', [1, 1], [70, 300], 'linear'],
+  ] as const)('of %j by %j in steps of %j, padding %j', (shape, by, steps, pad, [top, left], size, activation) => {
+    const heap = new Heap();
+    const [x, filter, bias] = [
+      heap.tensor([...shape], (at) => 3 * noise(7)(at)),
+      heap.tensor([...by], noise(11)),
+      heap.tensor([by[3]], noise(13)),
+    ];
+    const kernel = kernelOn(heap, withPointwise(own));
+    const out = run(heap, kernel, { x, filter, bias }, { strides: [...steps], pad, activation });
+    expect(out.shape).toEqual([shape[0], ...size, by[3]]);
+    const [values, weights, added, found] = [x, filter, bias, out].map((tensor) => heap.values(tensor));
+    const [batch, height, width, channels] = shape;
+    const [rows, columns, , outputs] = by;
+    let worst = 0;
+    let at = 0;
+    for (let image = 0; image < batch; image++) {
+      for (let y = 0; y < size[0]; y++) {
+        for (let column = 0; column < size[1]; column++) {
+          for (let output = 0; output < outputs; output++) {
+            let sum = added[output];
+            for (let tap = 0; tap < rows * columns * channels; tap++) {
+              const v = y * steps[0] - top + Math.trunc(tap / (columns * channels));
+              const u = column * steps[1] - left + (Math.trunc(tap / channels) % columns);
+              if (v < 0 || v >= height || u < 0 || u >= width) continue;
+              const place = (image * height + v) * width + u;
+              sum += values[place * channels + (tap % channels)] * weights[tap * outputs + output];
+            }
+            if (activation !== 'linear') sum = Math.max(sum, 0);
+            if (activation === 'relu6') sum = Math.min(sum, 6);
+            worst = Math.max(worst, Math.abs(found[at++] - sum));
+          }
+        }
+      }
+    }
+    expect(at).toBe(found.length);
+    expect(worst).toBeLessThan(1e-4);
+    expect(heap.after(out)).toBe(1234);
   });
 });
 

@@ -1,10 +1,70 @@
-;; Convolutions of one by one, with relaxed SIMD: a product of two matrices whose multiplications and additions are one
-;; instruction where the processor has it. TensorFlow.js' own binary is from before relaxed SIMD.
+;; Convolutions as a product of two matrices, with relaxed SIMD: multiplications and additions are one instruction where
+;; the processor has it. TensorFlow.js' own binary is from before relaxed SIMD. The left matrix is the image itself where
+;; they are of one by one, else what each window sees.
 ;;
 ;; Six rows by eight columns are summed at a time: twelve vectors, with the two of the right matrix and one of the left
 ;; fifteen, of the sixteen registers that processors have (Goto and van de Geijn, ACM TOMS 2008).
 (module
   (memory (import "tfjs" "memory") 1)
+
+  (func $zero (param $at i32) (param $stop i32)
+    (loop $next
+      (if (i32.lt_u (local.get $at) (local.get $stop)) (then
+        (f32.store (local.get $at) (f32.const 0))
+        (local.set $at (i32.add (local.get $at) (i32.const 4)))
+        (br $next)))))
+
+  ;; What $count windows that lie beside each other in an image see, a line of $line bytes for each, float32: $rows by
+  ;; $columns places of $pixel bytes, then zeros. What lies outside of the image is zero.
+  ;;
+  ;; $y, $x: the first window's first row and column, which may be above or left of the image; the next are $stride apart.
+  (func (export "gather")
+    (param $in i32) (param $height i32) (param $width i32) (param $pixel i32) (param $rows i32) (param $columns i32)
+    (param $y i32) (param $x i32) (param $stride i32) (param $count i32) (param $line i32) (param $to i32)
+    (local $at i32) (local $row i32) (local $end i32) (local $stop i32) (local $from i32) (local $first i32)
+    (local $inside i32)
+    (loop $next_window
+      (local.set $at (local.get $to))
+      (local.set $row (i32.const 0))
+      (local.set $first (select (local.get $x) (i32.const 0) (i32.gt_s (local.get $x) (i32.const 0))))
+      ;; Columns of the window that are in the image: to its own end or the image's.
+      (local.set $inside (i32.sub (i32.add (local.get $x) (local.get $columns)) (local.get $first)))
+      (local.set $inside (select (local.get $inside) (i32.sub (local.get $width) (local.get $first))
+        (i32.lt_s (i32.add (local.get $x) (local.get $columns)) (local.get $width))))
+      (loop $next_row
+        (local.set $end (i32.add (local.get $at) (i32.mul (local.get $columns) (local.get $pixel))))
+        ;; Unsigned, what is above the image is far below it.
+        (if (i32.and
+            (i32.lt_u (i32.add (local.get $y) (local.get $row)) (local.get $height))
+            (i32.gt_s (local.get $inside) (i32.const 0))) (then
+          (local.set $stop (i32.add (local.get $at)
+            (i32.mul (i32.sub (local.get $first) (local.get $x)) (local.get $pixel))))
+          (call $zero (local.get $at) (local.get $stop))
+          (local.set $at (local.get $stop))
+          (local.set $stop (i32.add (local.get $at) (i32.mul (local.get $inside) (local.get $pixel))))
+          (local.set $from (i32.add (local.get $in) (i32.mul (local.get $pixel)
+            (i32.add (i32.mul (i32.add (local.get $y) (local.get $row)) (local.get $width)) (local.get $first)))))
+          (loop $next_vector
+            (if (i32.le_u (i32.add (local.get $at) (i32.const 16)) (local.get $stop)) (then
+              (v128.store (local.get $at) (v128.load (local.get $from)))
+              (local.set $at (i32.add (local.get $at) (i32.const 16)))
+              (local.set $from (i32.add (local.get $from) (i32.const 16)))
+              (br $next_vector))))
+          (loop $next_number
+            (if (i32.lt_u (local.get $at) (local.get $stop)) (then
+              (f32.store (local.get $at) (f32.load (local.get $from)))
+              (local.set $at (i32.add (local.get $at) (i32.const 4)))
+              (local.set $from (i32.add (local.get $from) (i32.const 4)))
+              (br $next_number))))))
+        (call $zero (local.get $at) (local.get $end))
+        (local.set $at (local.get $end))
+        (local.set $row (i32.add (local.get $row) (i32.const 1)))
+        (br_if $next_row (i32.lt_u (local.get $row) (local.get $rows))))
+      (local.set $to (i32.add (local.get $to) (local.get $line)))
+      (call $zero (local.get $at) (local.get $to))
+      (local.set $x (i32.add (local.get $x) (local.get $stride)))
+      (local.set $count (i32.sub (local.get $count) (i32.const 1)))
+      (br_if $next_window (local.get $count))))
 
   ;; out = clamp(left * right + bias), all float32, rows first; for $depth of a multiple of 2, $columns of one of 8.
   ;;

@@ -38,11 +38,13 @@ export const CLAMPS: Readonly<Partial<Record<string, readonly [least: number, mo
 export class Machine {
   readonly backend: WasmBackend;
   readonly exports: WebAssembly.Exports;
+  private readonly memory: WebAssembly.Memory;
   private scratch = 0;
   private scratchBytes = 0;
 
   private constructor(backend: WasmBackend, memory: WebAssembly.Memory, code: Uint8Array<ArrayBuffer>) {
     this.backend = backend;
+    this.memory = memory;
     this.exports = new WebAssembly.Instance(new WebAssembly.Module(code), { tfjs: { memory } }).exports;
   }
 
@@ -50,6 +52,11 @@ export class Machine {
   static on(backend: WasmBackend, code: Uint8Array<ArrayBuffer>): Machine | null {
     const { memory } = backend.wasm.asm;
     return memory && WebAssembly.validate(code) ? new Machine(backend, memory, code) : null;
+  }
+
+  /** The whole memory, as it is now: it is another one once it has grown. */
+  bytes(): Uint8Array {
+    return new Uint8Array(this.memory.buffer);
   }
 
   place({ dataId }: TensorInfo): number {
