@@ -20,7 +20,13 @@ export interface PixelSource {
    * @returns width * height * 4 bytes: red, green, blue, and a fourth byte that is not looked at; rows first. The
    *   array may be used again by the next call.
    */
-  read(left: number, top: number, width: number, height: number, into?: Uint8Array<ArrayBuffer>): Pixels | Promise<Pixels>;
+  read(
+    left: number,
+    top: number,
+    width: number,
+    height: number,
+    into?: Uint8Array<ArrayBuffer>,
+  ): Pixels | Promise<Pixels>;
 }
 
 export type Pixels = Uint8Array | Uint8ClampedArray;
