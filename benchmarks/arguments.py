@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -60,12 +61,21 @@ def make_command(
 
 
 def reported(run: Callable[[], int]) -> int:
-    """The exit status of a measurement: its own, or 2 with what was wrong on standard error."""
+    """The exit status of a measurement: its own, or 2 with what was wrong on standard error, or 130 if it was ended.
+
+    SIGTERM, as of ``timeout`` or a batch system, ends it as Ctrl-C does: with the servers and browsers that it started.
+    """
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return run()
     except TwinlensError as error:
         sys.stderr.write(f"error [{error.code}]: {error.detail}\n")
         return 2
+    except KeyboardInterrupt:
+        sys.stderr.write("Ended before it was done.\n")
+        return 130
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _shown(value: Any) -> str:

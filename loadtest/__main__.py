@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Sequence
 
+from benchmarks.arguments import reported
 from benchmarks.results import commit, outcome, result, write_result
 from loadtest import environment, figures
 from loadtest.measure import measure
@@ -15,18 +16,13 @@ from loadtest.photos import gather
 from loadtest.processes import require_proc
 from loadtest.report import render
 from twinlens.classifier import Classifier
-from twinlens.errors import TwinlensError
 from twinlens.settings import Settings
 from twinlens.store import write_atomically
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the load test; status 1 if a goal is missed, 2 if something is not as it must be."""
-    try:
-        return _run(parse(arguments))
-    except TwinlensError as error:
-        sys.stderr.write(f"{error}\n")
-        return 2
+    return reported(lambda: _run(parse(arguments)))
 
 
 def _run(options: Options) -> int:
