@@ -20,7 +20,7 @@ export PYTHON
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo page site setup node chromium lint format test test-heavy test-all parity parity-dct bench-train bench-convert bench-networks bench-teach bench-server bench-page wrk loadtest container readme lock clean
+.PHONY: help demo page site setup node chromium lint format test test-heavy test-all parity parity-dct bench-train bench-convert bench-networks bench-data bench-teach bench-server bench-page wrk loadtest container readme lock clean
 .NOTPARALLEL:
 
 help: ## Show this list
@@ -74,6 +74,10 @@ bench-networks: setup ## Train and compare five networks: make bench-networks PH
 bench-teach: .venv/.dev ## Compare ways to teach labels from a few photos: make bench-teach PHOTOS=folder [ARGS=...]
 	@test -n "$(PHOTOS)" || { echo "Say which photos: make bench-teach PHOTOS=folder" >&2; exit 2; }
 	$(BIN)/python -m benchmarks.teaching "$(PHOTOS)" $(ARGS)
+
+bench-data: .venv/.dev ## Measure how many wrong labels `data check` finds: make bench-data PHOTOS=folder [ARGS=...]
+	@test -n "$(PHOTOS)" || { echo "Say which photos: make bench-data PHOTOS=folder" >&2; exit 2; }
+	$(BIN)/python -m benchmarks.data "$(PHOTOS)" $(ARGS)
 
 bench-server: setup wrk ## Measure our server beside five others: make bench-server [PHOTOS=folder] [ARGS=...]
 	$(BIN)/python -m benchmarks.serving $(if $(PHOTOS),"$(PHOTOS)") $(ARGS)

@@ -14,9 +14,10 @@ from typing import Final
 import torch
 
 from training import export, measure, soup, train, tune
+from training.dataset import command as data
 from twinlens.errors import TwinlensError
 
-COMMANDS: Final = (train, soup, tune, measure, export)
+COMMANDS: Final = (data, train, soup, tune, measure, export)
 
 
 def parser() -> argparse.ArgumentParser:

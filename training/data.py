@@ -1,9 +1,10 @@
 """A folder of labelled photos: which files are photos, which label and split each is in, and a digest of it all.
 
-Two layouts are read. One folder per label: a seeded, stratified split is made, 80 % train, 10 % validation, 10 %
-test. Or ``train/``, ``validation/`` and ``test/`` with one folder per label in each: given splits are kept, and a
-missing one is made from ``train/`` in the same way. Names may be in any script; hidden files are ignored, folders
-within a label's folder belong to the label, and copies of one photo stay in one split.
+A folder with a ``manifest.jsonl`` (:mod:`twinlens.dataset.manifest`) is what that says. Else two layouts are read. One
+folder per label: a seeded, stratified split is made, 80 % train, 10 % validation, 10 % test. Or ``train/``,
+``validation/`` and ``test/`` with one folder per label in each: given splits are kept, and a missing one is made from
+``train/`` in the same way. Names may be in any script; hidden files are ignored, folders within a label's folder belong
+to the label, and copies of one photo stay in one split.
 """
 
 from __future__ import annotations
@@ -11,14 +12,18 @@ from __future__ import annotations
 import hashlib
 import unicodedata
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from training.dataset.learnable import learned_labels
 from training.files import LeftOut, Read, below, contents, quiet
 from training.progress import bar
 from training.run import Run, Splits, load_splits
+from twinlens.dataset import manifest
+from twinlens.dataset.manifest import MANIFEST, Row
 from twinlens.errors import TwinlensError
 from twinlens.folders import is_folder, readable, split_folders, visible
 from twinlens.inference import available_threads
@@ -57,6 +62,14 @@ class DataSet:
     left_out: LeftOut = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     """What someone should know about the data before they trust a figure."""
+    rows: list[Row] | None = None
+    """Of the manifest, with the splits that are used; ``None`` where there is none."""
+    digest_of_folder: str = ""
+    """The digest that the same photos, labels and splits have without a manifest."""
+
+    def is_of(self, digest: str) -> bool:
+        """Whether these are the photos that a run or a model names, also if they have been given a manifest since."""
+        return digest in (self.digest, self.digest_of_folder)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -111,6 +124,9 @@ def open_dataset(path: Path, seed: int = 0, read: Read | None = None) -> DataSet
             "invalid_data", f"There is no folder {readable(path)}. Give a folder with one folder per label."
         )
     _check_path(path)
+    rows = manifest.read(path)
+    if rows is not None:
+        return _open_listed(path, rows, seed, read)
     given = _given_splits(path)
     left_out: LeftOut = []
     root = frozenset([path.resolve()])
@@ -168,7 +184,7 @@ def reopen(run: Path, record: Run, path: Path | None = None) -> DataSet:
             "holds them as --data.",
         ) from None
     found = [_File(*file, digest) for file, digest in zip(files, digests, strict=True)]
-    data = _assemble(path, record.labels, found, [])
+    data = _assemble(path, record.labels, found, [], manifest.read(run))
     if data.digest != record.data_digest:
         raise TwinlensError(
             "invalid_data",
@@ -176,6 +192,33 @@ def reopen(run: Path, record: Run, path: Path | None = None) -> DataSet:
             f"{record.data_digest[:12]}…): some have changed since.",
         )
     return data
+
+
+def _open_listed(path: Path, rows: Sequence[Row], seed: int, read: Read | None) -> DataSet:
+    """The photos that a manifest lists, each checked to be what it says."""
+    files, wrong = [], []
+    found = contents([path / row.path for row in rows], read)
+    for row, content in zip(rows, found, strict=True):
+        reason = content.reason
+        if not reason and content.sha256 != row.sha256:
+            reason = "its bytes are not those that the manifest lists"
+        if reason:
+            wrong.append(f"{row.path}: {reason}")
+        files.append(_File(path / row.path, row.split, row.label, row.sha256))
+    if wrong:
+        raise TwinlensError(
+            "invalid_data",
+            f"{len(wrong)} of the {len(rows)} photos that {readable(path / MANIFEST)} lists cannot be used "
+            f"({wrong[0].rstrip('.')}). `python -m training data verify {readable(path)}` sets them aside.",
+        )
+    given = {row.split for row in rows if row.split is not None}
+    labels = learned_labels(path, rows)
+    left_out: LeftOut = []
+    listed = {path / row.path for row in rows} | {path / MANIFEST}
+    left_out += [(file, f"{MANIFEST} does not list it") for file in below(path, left_out) if file not in listed]
+    if len(given) < len(SPLITS):
+        files = _complete(files, {str(split) for split in given}, seed)
+    return _assemble(path, labels, files, sorted(left_out), rows)
 
 
 def _given_splits(path: Path) -> dict[Path, str]:
@@ -300,15 +343,28 @@ def _drawn(seed: int, sha256: str) -> bytes:
     return hashlib.sha256(f"{seed}/{sha256}".encode()).digest()
 
 
-def _assemble(path: Path, labels: list[str], files: list[_File], left_out: LeftOut) -> DataSet:
+def _assemble(
+    path: Path, labels: list[str], files: list[_File], left_out: LeftOut, rows: Sequence[Row] | None = None
+) -> DataSet:
     index = {label: position for position, label in enumerate(labels)}
     files = sorted(files, key=lambda file: file.path)
     splits = {
         split: [Sample(file.path, index[file.label]) for file in files if file.split == split] for split in SPLITS
     }
     lines = sorted(f"{file.split}/{file.label}/{file.sha256}" for file in files)
-    digest = hashlib.sha256("".join(f"{line}\n" for line in lines).encode()).hexdigest()
-    return DataSet(path, labels, splits, digest, left_out, _notes(labels, files))
+    plain = hashlib.sha256("".join(f"{line}\n" for line in lines).encode()).hexdigest()
+    used = None if rows is None else _used(path, files, {row.path: row for row in rows})
+    digest = plain if used is None else manifest.digest(used)
+    return DataSet(path, labels, splits, digest, left_out, _notes(labels, files), used, plain)
+
+
+def _used(path: Path, files: Sequence[_File], rows: Mapping[str, Row]) -> list[Row]:
+    """The manifest as it holds for these files."""
+    found = []
+    for file in files:
+        update = {"split": file.split, "label": file.label, "sha256": file.sha256}
+        found.append(rows[file.path.relative_to(path).as_posix()].model_copy(update=update))
+    return found
 
 
 def _notes(labels: list[str], files: list[_File]) -> list[str]:

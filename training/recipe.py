@@ -107,7 +107,7 @@ def train(arguments: Arguments, group: Group = ALONE) -> Run:
     if group.first:
         save(arguments.out, record)
     if group.first and not resuming:
-        save_splits(arguments.out, data.paths())
+        save_splits(arguments.out, data.paths(), data.rows)
     learning = group.wrap(learner.network)
 
     # Epochs: learn, validate the average, keep the best one, and leave everything needed to go on.

@@ -1,4 +1,4 @@
-"""The command line: ``twinlens serve``, ``twinlens site``, ``twinlens classify`` and ``twinlens compare``.
+"""The command line: ``twinlens serve``, ``site``, ``classify``, ``compare`` and ``review``.
 
 Options stand over the environment's settings. An error is one line that says what was wrong and what to do, and ends
 with status 2; ``classify`` and ``compare`` end with status 1 where some of the files could not be answered.
@@ -16,7 +16,7 @@ from typing import Final
 
 import twinlens
 from twinlens.errors import TwinlensError
-from twinlens.settings import Settings, variable
+from twinlens.settings import ROOT, Settings, variable
 
 _OF_SETTINGS: Final = ("models", "model", "page", "host", "port")
 
@@ -64,6 +64,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 split=options.split,
                 out=options.out,
                 as_json=options.json,
+            )
+        if options.command == "review":
+            from twinlens.review.command import review
+
+            return review(
+                options.data,
+                settings,
+                who=options.who,
+                issues=options.issues,
+                port=options.at,
+                page=options.review_page,
+                judged=not options.no_model,
             )
         from twinlens.classify import classify
 
@@ -120,9 +132,29 @@ def _parser() -> argparse.ArgumentParser:
     )
     compare.add_argument("--out", type=_path, metavar="FILE", help="write a page of HTML, the differing photos in it")
     compare.add_argument("--json", action="store_true", help="print every figure as one JSON object")
+    review = commands.add_parser(
+        "review",
+        help="look at doubtful photos of a data set, and correct their labels",
+        description="Serve a page on this machine with the photos of a data set, the most doubtful first: confirm, "
+        "relabel, set aside, undo, all by the keyboard. Every decision is a line of DATA/.reviews.jsonl and a new "
+        "manifest; no photo is changed or deleted.",
+    )
+    review.add_argument("data", type=_path, metavar="DATA", help="folder of the data set, which has a manifest")
+    review.add_argument("--who", metavar="NAME", help="recorded with each decision (whoever is logged in)")
+    review.add_argument("--issues", type=_path, metavar="FILE", help="check.json (report/data/NAME/check.json, if any)")
+    review.add_argument("--no-model", action="store_true", help="do not ask the model in use about the photos")
+    review.add_argument("--port", dest="at", type=_port, default=3001, metavar="PORT", help="port to listen on (3001)")
+    review.add_argument(
+        "--page",
+        dest="review_page",
+        type=_path,
+        default=ROOT / "web" / "dist-review",
+        metavar="FOLDER",
+        help=argparse.SUPPRESS,
+    )
     for command in (serve, site):
         command.add_argument("--page", type=_path, metavar="FOLDER", help="folder of the built page")
-    for command in (serve, site, classify):
+    for command in (serve, site, classify, review):
         command.add_argument("--models", type=_path, metavar="FOLDER", help="folder that holds the models")
         command.add_argument("--model", metavar="NAME", help="name of the model in use")
     return parser
@@ -137,4 +169,10 @@ def _path(text: str) -> Path:
 def _top_k(text: str) -> int:
     if not (text.isascii() and text.isdigit()) or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 up")
+    return int(text)
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit()) or not 1 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port from 1 to 65535")
     return int(text)

@@ -38,12 +38,18 @@ CODES: Final[dict[str, Code]] = {
     "internal": Code(500, "Something went wrong on the server"),
     "not_ready": Code(503, "The server is not ready"),
     "timeout": Code(504, "The request took too long"),
+    # What a reviewer can cause.
+    "review_conflict": Code(409, "The photo is no longer as it was shown"),
+    "nothing_to_undo": Code(409, "There is no decision to undo"),
+    "not_allowed": Code(403, "This may not be done from here"),
     # What someone at the command line can cause.
     "invalid_setting": Code(500, "A setting has a value that cannot be used"),
     "model_not_found": Code(500, "There is no such model"),
     "invalid_contract": Code(500, "The model's contract cannot be used"),
     "invalid_model": Code(500, "The model's files do not match its contract"),
     "invalid_data": Code(500, "The data set cannot be used"),
+    "unfit_data": Code(500, "The data set is not fit to train on"),
+    "data_in_use": Code(500, "Another command is changing the data set"),
     "invalid_run": Code(500, "The training run cannot be used"),
     "invalid_arguments": Code(500, "The arguments cannot be used"),
     "invalid_weights": Code(500, "The initial weights cannot be used"),

@@ -41,6 +41,10 @@ ONLY_IN = {
     "flask": {"loadtest.peers"},
     "litserve": {"loadtest.peers"},
     "playwright": {"browser", "parity", "loadtest", "training", "benchmarks.page"},
+    "cleanlab": {"training"},
+    "sklearn": {"training"},
+    "pdqhash": {"training"},
+    "httpx_retries": {"training"},
     "matplotlib": {"parity", "loadtest", "training", "benchmarks"},
 }
 

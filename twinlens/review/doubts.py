@@ -1,0 +1,154 @@
+"""Which photos to look at first: the probability that a label is wrong, by whatever doubts it most.
+
+Three witnesses, each a number from 0 to 1: the model in use, for which a label that it gives little is a high loss,
+and which may not be sure; ``python -m training data check``, whose classifier has not learned from the photo that it
+judges. A photo that a person has confirmed comes last.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twinlens.classifier import Classifier
+from twinlens.classify import answers
+from twinlens.dataset.kept import kept
+from twinlens.dataset.manifest import Row
+from twinlens.errors import TwinlensError
+from twinlens.folders import readable
+from twinlens.settings import Settings
+
+Kind: TypeAlias = Literal["label-issue", "high-loss", "not-sure"]
+_DIGITS: Final = 16
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why one label is doubted."""
+
+    kind: Kind
+    doubt: float
+    """Probability that the label is wrong, as this witness has it."""
+    suggested: str | None
+    """The label that it would give."""
+    suggested_score: float | None
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """A photo, and every reason to look at it."""
+
+    row: Row
+    reasons: list[Reason] = field(default_factory=list)
+
+    @property
+    def score(self) -> float:
+        """The largest doubt; 0 where there is none."""
+        return max((reason.doubt for reason in self.reasons), default=0.0)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What a model says of photos."""
+
+    labels: Sequence[str]
+    scores: Mapping[str, NDArray[np.float64]]
+    """By the photo's SHA-256: the score of each label; of those that it could answer."""
+    not_sure: float
+    """A best score under this means that the model is not sure."""
+
+
+def judge(folder: Path, rows: Sequence[Row], classifier: Classifier, settings: Settings) -> Judged:
+    """Have a model answer the photos of a data set; what it has answered before is kept.
+
+    A photo that cannot be read has no answer; ``python -m training data verify`` names it.
+    """
+    labels = classifier.contract.label_names
+
+    def compute(some: Sequence[Row]) -> NDArray[np.float64]:
+        found = np.full((len(some), len(labels)), np.nan)
+        files = [folder / row.path for row in some]
+        for at, result in enumerate(answers(files, classifier, settings, len(labels))):
+            if not isinstance(result.outcome, TwinlensError):
+                for each in result.outcome["predictions"]:
+                    found[at, labels.index(each["label"])] = each["score"]
+        return found
+
+    scores = kept(folder, f"scores-{classifier.version.digest[:_DIGITS]}", rows, compute, block=256)
+    return Judged(
+        labels,
+        {row.sha256: each for row, each in zip(rows, scores, strict=True) if not np.isnan(each).any()},
+        classifier.contract.not_sure.threshold,
+    )
+
+
+def read_issues(path: Path) -> dict[str, Reason]:
+    """The doubtful labels of a ``check.json``, by path.
+
+    :raises TwinlensError: ``invalid_data`` if it cannot be read as one.
+    """
+    try:
+        noise = json.loads(path.read_bytes())["label_noise"]
+        return {
+            str(each["path"]): Reason(
+                "label-issue", 1 - float(each["score"]), str(each["suggested"]), float(each["suggested_score"])
+            )
+            for each in ([] if noise is None else noise["doubtful"])
+        }
+    except OSError as error:
+        raise TwinlensError("invalid_data", f"{readable(path)} cannot be read ({error.strerror}).") from None
+    except (ValueError, KeyError, TypeError):
+        raise TwinlensError(
+            "invalid_data",
+            f"{readable(path)} is not what `python -m training data check` writes. Run it anew, or leave out --issues.",
+        ) from None
+
+
+def doubts(rows: Sequence[Row], judged: Judged | None, issues: Mapping[str, Reason]) -> list[Doubt]:
+    """Every photo, the most doubtful first, those that were reviewed last; equal ones by path.
+
+    :param issues: by path, see :func:`read_issues`; one on a label that the photo no longer has is left out by its
+        photo's being reviewed.
+    """
+    found = [Doubt(row, [*_by_model(row, judged), *_issue(row, issues)]) for row in rows]
+    return sorted(found, key=lambda doubt: (doubt.row.reviewed is not None, -doubt.score, doubt.row.path))
+
+
+def _by_model(row: Row, judged: Judged | None) -> list[Reason]:
+    scores = None if judged is None else judged.scores.get(row.sha256)
+    if judged is None or scores is None:
+        return []
+    best = int(scores.argmax())
+    suggested, score = judged.labels[best], float(scores[best])
+    reasons = []
+    if suggested != row.label:
+        given = float(scores[judged.labels.index(row.label)]) if row.label in judged.labels else 0.0
+        reasons.append(Reason("high-loss", 1 - given, suggested, score))
+    if score < judged.not_sure:
+        reasons.append(Reason("not-sure", 1 - score, suggested, score))
+    return reasons
+
+
+def _issue(row: Row, issues: Mapping[str, Reason]) -> list[Reason]:
+    return [issues[row.path]] if row.path in issues and row.reviewed is None else []
+
+
+def as_json(doubt: Doubt) -> dict[str, Any]:
+    """What the page is told of one."""
+    row = doubt.row
+    return {
+        "path": row.path,
+        "label": row.label,
+        "split": row.split,
+        "reviewed": row.reviewed,
+        "doubt": round(doubt.score, 4),
+        "reasons": [
+            {"kind": each.kind, "doubt": round(each.doubt, 4), "suggested": each.suggested} for each in doubt.reasons
+        ],
+    }

@@ -1,0 +1,220 @@
+"""The local server of ``twinlens review``: one page, the photos, and the decisions that the page sends.
+
+It changes a data set on this machine, so nobody else may speak to it: it listens on the loopback address, answers only
+requests that name this host (a foreign name that resolves to it would be another site's), and takes decisions only with
+the token that it wrote into its own page, as JSON, which a form of another site cannot send.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import secrets
+from collections.abc import Awaitable, Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from twinlens.dataset import manifest
+from twinlens.decode import MEDIA_TYPES, sniff
+from twinlens.errors import TwinlensError
+from twinlens.review import log
+from twinlens.review.decide import Reviewer
+from twinlens.review.doubts import Judged, Reason, as_json, doubts
+from twinlens.review.log import Decision
+
+HOSTS: Final = ("127.0.0.1", "localhost")
+TOKEN_HEADER: Final = "x-twinlens-token"
+_TOKEN_PLACE: Final = b'<meta name="twinlens-token" content="" />'
+_MOST_BYTES: Final = 10_000
+_HEAD_BYTES: Final = 512
+_HEADERS: Final = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+
+def application(reviewer: Reviewer, page: Path, judged: Judged | None, issues: dict[str, Reason]) -> Starlette:
+    """The application.
+
+    :param page: folder of the built page.
+    :param judged: what the model says of the photos; None where none was asked.
+    :param issues: doubtful labels by path.
+    """
+    token = secrets.token_urlsafe(32)
+    serve = partial(_answered, token=token)
+    state = _State(reviewer, judged, issues)
+    app = Starlette(
+        routes=[
+            Route("/", serve(partial(_index, page=page, token=token))),
+            Route("/livez", serve(_lives)),
+            Route("/api/photos", serve(state.photos)),
+            Route("/api/decide", serve(state.decide, decides=True), methods=["POST"]),
+            Route("/api/undo", serve(state.undo, decides=True), methods=["POST"]),
+            Route("/photos/{path:path}", serve(state.photo)),
+            Mount("/assets", StaticFiles(directory=page / "assets", check_dir=False)),
+        ],
+    )
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(HOSTS), www_redirect=False)
+    return app
+
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+def _answered(handler: Handler, *, token: str, decides: bool = False) -> Handler:
+    """A handler whose errors are answered as problem+json, and which may ask for the page's token."""
+
+    async def answer(request: Request) -> Response:
+        try:
+            if decides and not _is_own(request, token):
+                raise TwinlensError(
+                    "not_allowed", "Decisions are taken from the page of this server alone. Open it anew."
+                )
+            response = await handler(request)
+        except TwinlensError as error:
+            problem = {"title": error.title, "status": error.status, "detail": error.detail, "code": error.code}
+            response = JSONResponse(problem, error.status, media_type="application/problem+json")
+        response.headers.update(_HEADERS)
+        return response
+
+    return answer
+
+
+def _is_own(request: Request, token: str) -> bool:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    given = request.headers.get(TOKEN_HEADER, "")
+    return kind == "application/json" and hmac.compare_digest(given.encode(), token.encode())
+
+
+async def _lives(_: Request) -> Response:
+    return Response("", media_type="text/plain")
+
+
+async def _index(_: Request, *, page: Path, token: str) -> Response:
+    try:
+        html = (page / "index.html").read_bytes()
+    except OSError:
+        raise TwinlensError("missing_page", f"{page} has no page in it: it was not built. Run: make page") from None
+    if _TOKEN_PLACE not in html:
+        raise TwinlensError("missing_page", f"{page} holds another page than the one for reviews. Run: make page")
+    filled = html.replace(_TOKEN_PLACE, f'<meta name="twinlens-token" content="{token}" />'.encode())
+    return Response(filled, media_type="text/html")
+
+
+class _State:
+    """What the page asks for. Work on files happens in threads."""
+
+    def __init__(self, reviewer: Reviewer, judged: Judged | None, issues: dict[str, Reason]) -> None:
+        self._reviewer, self._judged, self._issues = reviewer, judged, issues
+        self._listed: tuple[tuple[int, int], frozenset[str]] | None = None
+
+    async def photos(self, _: Request) -> Response:
+        return await run_in_threadpool(self._photos)
+
+    async def photo(self, request: Request) -> Response:
+        return await run_in_threadpool(self._photo, request.path_params["path"])
+
+    async def decide(self, request: Request) -> Response:
+        given = await _object(request)
+        action, path, seen = (_text(given, name) for name in ("action", "path", "seen"))
+        if action == "confirm":
+            decide: Callable[[], Decision] = partial(self._reviewer.confirm, path, seen)
+        elif action == "relabel":
+            decide = partial(self._reviewer.relabel, path, seen, _text(given, "label"))
+        elif action == "set-aside":
+            decide = partial(self._reviewer.set_aside, path, seen)
+        else:
+            raise TwinlensError("invalid_request", "action is one of confirm, relabel and set-aside.")
+        return _told(await run_in_threadpool(decide))
+
+    async def undo(self, _: Request) -> Response:
+        return _told(await run_in_threadpool(self._reviewer.undo))
+
+    def _photos(self) -> Response:
+        folder = self._reviewer.folder
+        rows = manifest.require(folder)
+        decisions = log.read(folder)
+        labels = {row.label for row in rows} | set(self._judged.labels if self._judged else ())
+        return JSONResponse(
+            {
+                "data": folder.resolve().name,
+                "who": self._reviewer.who,
+                "labels": sorted(labels),
+                "photos": [as_json(doubt) for doubt in doubts(rows, self._judged, self._issues)],
+                "undoable": len(log.undoable(decisions)),
+                "decisions": len(decisions),
+            }
+        )
+
+    def _photo(self, path: str) -> Response:
+        """The bytes of a photo that the manifest lists; nothing else of the folder is given out."""
+        missing = TwinlensError("not_found", "The manifest lists no such photo, or its file is not there.")
+        if path not in self._paths():
+            raise missing
+        file = self._reviewer.folder / path
+        try:
+            if not file.is_file():
+                raise missing
+            with file.open("rb") as stream:
+                kind = sniff(stream.read(_HEAD_BYTES))
+        except OSError:
+            raise missing from None
+        return FileResponse(file, media_type=MEDIA_TYPES[kind])
+
+    def _paths(self) -> frozenset[str]:
+        """What the manifest lists, read again where it has changed: a page asks for many photos."""
+        status = (self._reviewer.folder / manifest.MANIFEST).stat()
+        version = (status.st_mtime_ns, status.st_size)
+        if self._listed is None or self._listed[0] != version:
+            self._listed = (version, frozenset(row.path for row in manifest.require(self._reviewer.folder)))
+        return self._listed[1]
+
+
+async def _object(request: Request) -> dict[str, Any]:
+    data = b""
+    async for part in request.stream():
+        data += part
+        if len(data) > _MOST_BYTES:
+            raise TwinlensError("body_too_large", f"A decision has at most {_MOST_BYTES} bytes.")
+    try:
+        found = json.loads(data)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise TwinlensError("invalid_request", "A decision is a JSON object with action, path and seen.")
+    return found
+
+
+def _text(given: dict[str, Any], name: str) -> str:
+    value = given.get(name)
+    if not isinstance(value, str):
+        raise TwinlensError("invalid_request", f"A decision needs {name}, a text.")
+    return value
+
+
+def _told(decision: Decision) -> Response:
+    row = decision.after
+    return JSONResponse(
+        {
+            "number": decision.number,
+            "action": decision.action,
+            "path": decision.path,
+            "label": row and row.label,
+            "reviewed": row and row.reviewed,
+            "manifest": decision.manifest,
+            "undoes": decision.undoes,
+        }
+    )
