@@ -112,7 +112,7 @@ lock: .venv/.dev ## Write the pinned requirements anew from requirements/*.in (A
 	$(call lock,gpu,-c requirements/serve.txt)
 
 clean: ## Remove the virtual environment and everything built or installed
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache build *.egg-info web/dist web/dist-upload web/node_modules
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache build *.egg-info web/dist web/dist-upload web/dist-review web/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A model by its folder, or by its name where it lies in the folder of the settings.

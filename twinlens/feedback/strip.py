@@ -14,8 +14,8 @@ from typing import Final
 
 from PIL import Image
 
-from twinlens.contract import Rules
-from twinlens.decode import Format, Limits, decode_pixels, read_header
+from twinlens.contract import Format, Rules
+from twinlens.decode import Limits, decode_pixels, read_header
 from twinlens.errors import TwinlensError
 
 _SOI, _EOI, _SOS = 0xD8, 0xD9, 0xDA
