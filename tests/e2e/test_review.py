@@ -72,7 +72,7 @@ def rows(data: Path) -> dict[str, Row]:
 def test_by_the_keyboard_alone(page: Page, data: Path) -> None:
     expect(page.get_by_test_id("status")).to_have_text("1 of 1")
     expect(page.get_by_test_id("path")).to_have_text("red/7.png")
-    expect(page.get_by_test_id("reasons")).to_contain_text("it says green")
+    expect(page.get_by_test_id("reasons")).to_contain_text("The model says green")
     expect(page.get_by_test_id("suggested")).to_contain_text("It is green")
     assert page.get_by_test_id("photo").evaluate("image => image.decode().then(() => image.naturalWidth)") == 67
     page.keyboard.press("s")
@@ -136,6 +136,6 @@ def test_the_issues_of_check_come_first(browser: Browser, data: Path, models_fol
     (report / "check.json").write_text(json.dumps({"label_noise": {"doubtful": [doubtful]}}))
     with opened(browser, data, models_folder) as page:
         expect(page.get_by_test_id("path")).to_have_text("blue/2.png")
-        expect(page.get_by_test_id("reasons")).to_contain_text("perhaps red")
+        expect(page.get_by_test_id("reasons")).to_contain_text("looks like photos of red")
         page.locator("#filter").select_option("label-issue")
         expect(page.get_by_test_id("status")).to_have_text("1 of 1")
