@@ -1,7 +1,8 @@
 """Take out of an image file everything that is not the picture: where and when it was taken, by whom, with what.
 
-JPEG, PNG and WebP keep their compressed pixels byte for byte; what is kept is listed, so that what nobody thought of
-is not. An orientation stays, alone in a new EXIF block. Files of other formats become PNGs of their upright pixels.
+JPEG, PNG and WebP keep their compressed pixels byte for byte, with the tables and the colour profile to read them by;
+what is kept is listed, so that what nobody thought of is not. An orientation stays, alone in a new EXIF block. Files of
+other formats become PNGs of their upright pixels.
 """
 
 from __future__ import annotations
@@ -22,6 +23,12 @@ _SOI, _EOI, _SOS = 0xD8, 0xD9, 0xDA
 _RESTARTS: Final = range(0xD0, 0xD8)
 _EXIF: Final = b"Exif\0\0"
 _ICC: Final = b"ICC_PROFILE\0"
+# Frames and the tables of their codes (but for the reserved one), scans, quantisation tables, restart intervals.
+_JPEG_KEPT: Final = frozenset({*range(0xC0, 0xD0), _SOS, 0xDB, 0xDD} - {0xC8})
+# What decoders read of each: version, unit, density and the size of the thumbnail that may follow; version, flags, and
+# the transform of the colours.
+_JFIF, _JFIF_BYTES = b"JFIF\0", 14
+_ADOBE, _ADOBE_BYTES = b"Adobe", 12
 _PNG_MAGIC: Final = b"\x89PNG\r\n\x1a\n"
 _PNG_KEPT: Final = frozenset(
     [b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"cHRM", b"gAMA", b"iCCP", b"sBIT", b"sRGB", b"cICP"]
@@ -76,7 +83,7 @@ def _jpeg(data: bytes, orientation: int) -> bytes:
     parts = [data[:2]]
     if orientation != 1:
         block = _EXIF + exif_of(orientation)
-        parts.append(b"\xff\xe1" + struct.pack(">H", len(block) + 2) + block)
+        parts.append(_jpeg_segment(0xE1, block))
     parts += _jpeg_segments(data)
     return b"".join(parts)
 
@@ -104,19 +111,25 @@ def _jpeg_segments(data: bytes) -> Iterator[bytes]:
         end = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
         if marker == _SOS:
             end = _scan_end(data, end)
-        if _jpeg_keeps(marker, data[at + 4 : end]):
-            yield data[at:end]
+        yield _jpeg_kept(marker, data[at:end])
         at = end
     yield b"\xff\xd9"  # decoders take a file that is cut off here and there
 
 
-def _jpeg_keeps(marker: int, content: bytes) -> bool:
-    if marker == 0xFE:  # a comment
-        return False
-    if 0xE0 <= marker <= 0xEF:
-        kept = {0xE0: (b"JFIF\0",), 0xE2: (_ICC,), 0xEE: (b"Adobe",)}
-        return content.startswith(kept.get(marker, ())) if marker in kept else False
-    return True
+def _jpeg_kept(marker: int, segment: bytes) -> bytes:
+    """What stays of a segment: all of what decoding needs, of others no more than decoders read, mostly nothing."""
+    content = segment[4:]
+    if marker in _JPEG_KEPT or (marker == 0xE2 and content.startswith(_ICC)):
+        return segment
+    if marker == 0xE0 and content.startswith(_JFIF) and len(content) >= _JFIF_BYTES:
+        return _jpeg_segment(marker, content[: _JFIF_BYTES - 2] + b"\0\0")  # with a thumbnail of no size
+    if marker == 0xEE and content.startswith(_ADOBE) and len(content) >= _ADOBE_BYTES:
+        return _jpeg_segment(marker, content[:_ADOBE_BYTES])
+    return b""
+
+
+def _jpeg_segment(marker: int, content: bytes) -> bytes:
+    return b"\xff" + bytes([marker]) + struct.pack(">H", len(content) + 2) + content
 
 
 def _scan_end(data: bytes, at: int) -> int:

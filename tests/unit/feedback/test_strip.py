@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 
 import numpy as np
 import pytest
@@ -43,9 +44,20 @@ def png_text() -> PngImagePlugin.PngInfo:
     return info
 
 
+def with_segment(marker: int, content: bytes, orientation: int) -> bytes:
+    """A JPEG with one segment more at its beginning."""
+    data = saved("JPEG", quality=90, exif=with_secrets(orientation))
+    return data[:2] + bytes([0xFF, marker]) + struct.pack(">H", len(content) + 2) + content + data[2:]
+
+
+THUMBNAIL = SECRET + bytes(2)  # six pixels
+
 FILES = {
     "jpeg": lambda n: saved("JPEG", quality=90, exif=with_secrets(n), comment=SECRET, icc_profile=b"profile " * 50),
     "progressive jpeg": lambda n: saved("JPEG", progressive=True, exif=with_secrets(n), xmp=b"<x>" + SECRET + b"</x>"),
+    "jpeg with a thumbnail in its header": lambda n: with_segment(0xE0, b"JFIF\0\1\1\0\0\1\0\1\6\1" + THUMBNAIL, n),
+    "jpeg with more behind Adobe's": lambda n: with_segment(0xEE, b"Adobe\0d\0\0\0\0\1" + SECRET, n),
+    "jpeg with a segment that is skipped": lambda n: with_segment(0xDC, SECRET, n),
     "jpeg with more behind it": lambda n: saved("JPEG", exif=with_secrets(n)) + SECRET,
     "png": lambda n: saved("PNG", exif=with_secrets(n), pnginfo=png_text()),
     "webp": lambda n: saved("WEBP", exif=with_secrets(n), xmp=b"<x>" + SECRET + b"</x>"),
@@ -93,3 +105,11 @@ def test_the_block_of_an_orientation() -> None:
     exif = Image.Exif()
     exif.load(exif_of(7))
     assert dict(exif) == {0x0112: 7}
+
+
+def test_of_a_header_with_a_thumbnail_the_header_stays() -> None:
+    data = with_segment(0xE0, b"JFIF\0\1\1\1\0\x48\0\x48\6\1" + THUMBNAIL, 1)
+    found, _ = stripped(data, RULES, Limits())
+    assert found[:20] == b"\xff\xd8\xff\xe0\0\x10JFIF\0\1\1\1\0\x48\0\x48\0\0"
+    with Image.open(io.BytesIO(found)) as image:
+        assert image.info["dpi"] == (72, 72)
