@@ -13,7 +13,7 @@ import re
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 from twinlens.contract import Contract, digest, parse
 from twinlens.errors import TwinlensError
@@ -170,3 +170,12 @@ def write_atomically(path: Path, data: bytes) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def end_at_line(log: IO[bytes]) -> None:
+    """Cut off half a line at the end of a log, which a crash or a full disk has left: nothing came of it.
+
+    :param log: opened for reading and appending, so what is written next begins a line.
+    """
+    log.seek(0)
+    log.truncate(log.read().rfind(b"\n") + 1)

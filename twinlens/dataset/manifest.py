@@ -162,6 +162,17 @@ def digest(rows: Iterable[Row]) -> str:
     return hashlib.sha256("".join([_VERSION, *lines]).encode()).hexdigest()
 
 
+def sha256_of(file: Path) -> str | None:
+    """The SHA-256 of a file's bytes, in hex; ``None`` if it is no regular file or cannot be read."""
+    try:
+        if not file.is_file():
+            return None
+        with file.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError:
+        return None
+
+
 @contextlib.contextmanager
 def changing(folder: Path) -> Iterator[None]:
     """Hold a data set while it is changed, so that two commands never write its manifest at once.

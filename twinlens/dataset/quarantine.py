@@ -20,6 +20,7 @@ from twinlens.dataset import manifest
 from twinlens.dataset.manifest import Row
 from twinlens.errors import TwinlensError
 from twinlens.folders import readable
+from twinlens.store import end_at_line
 
 QUARANTINE: Final = ".quarantine"
 LOG: Final = "log.jsonl"
@@ -40,10 +41,19 @@ class Finding:
     """The same for a person."""
 
 
+def is_linked(folder: Path, path: str) -> bool:
+    """Whether a file lies in a folder that is a link: it is somebody else's, and nothing is moved out of there.
+
+    :param path: below the data set's folder.
+    """
+    return any((folder / parent).is_symlink() for parent in PurePosixPath(path).parents[:-1])
+
+
 def set_aside(folder: Path, findings: Sequence[Finding], *, keep: bool = True) -> int:
     """Move files to quarantine and take their rows out of the manifest.
 
-    A file that is not there (its row is what is wrong) has its row moved to the log alone.
+    A file that is not there (its row is what is wrong) has its row moved to the log alone. One in a folder that is a
+    link (:func:`is_linked`) stays, and so does its row.
 
     :param folder: of the data set, held by :func:`twinlens.dataset.manifest.changing`.
     :param keep: as for :func:`twinlens.dataset.manifest.write`.
@@ -55,10 +65,14 @@ def set_aside(folder: Path, findings: Sequence[Finding], *, keep: bool = True) -
     log = folder / QUARANTINE / LOG
     log.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with log.open("a", encoding="utf-8") as stream:
+        with log.open("ab+") as stream:
+            end_at_line(stream)
             for finding in {finding.path: finding for finding in reversed(findings)}.values():
                 source = folder / finding.path
-                to = _free(folder, finding.path) if os.path.lexists(source) else None
+                there = os.path.lexists(source)
+                if there and is_linked(folder, finding.path):
+                    continue
+                to = _free(folder, finding.path) if there else None
                 row = rows.get(finding.path)
                 entry = {
                     "time": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -69,7 +83,7 @@ def set_aside(folder: Path, findings: Sequence[Finding], *, keep: bool = True) -
                     "row": row and row.model_dump(exclude_none=True),
                 }
                 # A name that is not UTF-8 is kept by JSON's own escapes for the bytes that Python cannot decode.
-                stream.write(json.dumps(entry, ensure_ascii=True) + "\n")
+                stream.write(json.dumps(entry, ensure_ascii=True).encode() + b"\n")
                 stream.flush()
                 os.fsync(stream.fileno())
                 if to is not None:
@@ -86,13 +100,14 @@ def set_aside(folder: Path, findings: Sequence[Finding], *, keep: bool = True) -
 def entries(folder: Path) -> list[dict[str, Any]]:
     """What lies in quarantine now: the lines of the log, the last one of each file, in their order.
 
-    :raises TwinlensError: ``invalid_data`` if the log is damaged.
+    :raises TwinlensError: ``invalid_data`` if the log is damaged. Half a line at the end is what a crash leaves of a
+        move that was not made: it is left out.
     """
     log = folder / QUARANTINE / LOG
     if not log.is_file():
         return []
     found: dict[str, dict[str, Any]] = {}
-    for number, line in enumerate(log.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(log.read_bytes().split(b"\n")[:-1], 1):
         try:
             entry = json.loads(line)
             path, to, *_ = (entry[key] for key in _KEYS)
@@ -117,7 +132,8 @@ def restore(folder: Path, wanted: Callable[[dict[str, Any]], bool], *, keep: boo
     :raises TwinlensError: ``already_exists`` if something else lies where one of them was; ``invalid_data`` if the log
         is damaged. Nothing is moved then.
     """
-    rows = {row.path: row for row in manifest.read(folder) or []}
+    listed = {row.path: row for row in manifest.read(folder) or []}
+    back: dict[str, Row] = {}
     # Of several files that had one path, the last one comes back; the others stay.
     chosen = {entry["path"]: entry for entry in entries(folder) if wanted(entry)}
     for path, entry in chosen.items():
@@ -127,14 +143,21 @@ def restore(folder: Path, wanted: Callable[[dict[str, Any]], bool], *, keep: boo
             )
         if entry["row"] is not None:
             try:
-                rows[path] = Row.model_validate({**entry["row"], "path": path})
+                back[path] = Row.model_validate({**entry["row"], "path": path})
             except (ValidationError, TypeError):
                 raise TwinlensError("invalid_data", f"The log's row of {path} is damaged.") from None
-    for path, entry in chosen.items():
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / entry["to"]).rename(folder / path)
-    if rows:
-        manifest.write(folder, rows.values(), keep=keep)
+    # The manifest first: a kill in between leaves rows whose files still lie in quarantine, for the next call to move.
+    if listed or back:
+        manifest.write(folder, (listed | back).values(), keep=keep)
+    try:
+        for path, entry in chosen.items():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / entry["to"]).rename(folder / path)
+    except BaseException:  # what could not be moved is not listed
+        if back:
+            there = {path: row for path, row in back.items() if os.path.lexists(folder / path)}
+            manifest.write(folder, (listed | there).values(), keep=keep)
+        raise
     return list(chosen)
 
 

@@ -12,6 +12,8 @@ import uvicorn
 from twinlens.address import free_address
 from twinlens.classifier import Classifier
 from twinlens.dataset import manifest
+from twinlens.errors import TwinlensError
+from twinlens.folders import readable
 from twinlens.review.decide import Reviewer
 from twinlens.review.doubts import judge, read_issues
 from twinlens.review.server import application
@@ -34,10 +36,15 @@ def review(
     :return: the exit status.
     :raises TwinlensError: what is wrong with the data set, the model, the issues or the address.
     """
-    reviewer = Reviewer(folder, who or getpass.getuser())
+    reviewer = Reviewer(folder, who or _user())
     rows = manifest.require(folder)
     found = issues or Path("report", "data", folder.resolve().name, "check.json")
-    doubted = read_issues(found) if issues or found.is_file() else {}
+    doubted, stale = read_issues(found, rows) if issues or found.is_file() else ({}, 0)
+    if stale:
+        sys.stderr.write(
+            f"{readable(found)}: {stale} doubtful labels are left out, since their photos have changed or gone. "
+            "`python -m training data check` looks anew.\n"
+        )
     model = judge(folder, rows, Classifier.current(settings), settings) if judged else None
     free_address(HOST, port, "twinlens review DATA")
     app = application(reviewer, page, model, doubted)
@@ -47,3 +54,16 @@ def review(
     )
     uvicorn.run(app, host=HOST, port=port, log_level="warning", access_log=False, server_header=False)
     return 0
+
+
+def _user() -> str:
+    """The name of whoever is logged in.
+
+    :raises TwinlensError: ``invalid_arguments`` if they have none, as in a container that runs under a bare number.
+    """
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # an OSError from Python 3.13 on
+        raise TwinlensError(
+            "invalid_arguments", "Whoever is logged in here has no name to record decisions under: give --who NAME."
+        ) from None

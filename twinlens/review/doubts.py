@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
@@ -18,10 +19,12 @@ from numpy.typing import NDArray
 
 from twinlens.classifier import Classifier
 from twinlens.classify import answers
+from twinlens.dataset import manifest
 from twinlens.dataset.kept import kept
 from twinlens.dataset.manifest import Row
 from twinlens.errors import TwinlensError
 from twinlens.folders import readable
+from twinlens.inference import available_threads
 from twinlens.settings import Settings
 
 Kind: TypeAlias = Literal["label-issue", "high-loss", "not-sure"]
@@ -38,6 +41,8 @@ class Reason:
     suggested: str | None
     """The label that it would give."""
     suggested_score: float | None
+    label: str | None = None
+    """The label that it doubts; ``None`` where that is whatever the photo has."""
 
 
 @dataclass(frozen=True)
@@ -67,14 +72,20 @@ class Judged:
 def judge(folder: Path, rows: Sequence[Row], classifier: Classifier, settings: Settings) -> Judged:
     """Have a model answer the photos of a data set; what it has answered before is kept.
 
-    A photo that cannot be read has no answer; ``python -m training data verify`` names it.
+    A photo that cannot be read, or is not what the manifest lists, has no answer; ``python -m training data verify``
+    names it.
     """
     labels = classifier.contract.label_names
 
+    def is_listed(row: Row) -> bool:
+        return manifest.sha256_of(folder / row.path) == row.sha256
+
     def compute(some: Sequence[Row]) -> NDArray[np.float64]:
         found = np.full((len(some), len(labels)), np.nan)
-        files = [folder / row.path for row in some]
-        for at, result in enumerate(answers(files, classifier, settings, len(labels))):
+        with ThreadPoolExecutor(available_threads()) as pool:
+            sound = [at for at, listed in enumerate(pool.map(is_listed, some)) if listed]
+        files = [folder / some[at].path for at in sound]
+        for at, result in zip(sound, answers(files, classifier, settings, len(labels)), strict=True):
             if not isinstance(result.outcome, TwinlensError):
                 for each in result.outcome["predictions"]:
                     found[at, labels.index(each["label"])] = each["score"]
@@ -88,33 +99,44 @@ def judge(folder: Path, rows: Sequence[Row], classifier: Classifier, settings: S
     )
 
 
-def read_issues(path: Path) -> dict[str, Reason]:
-    """The doubtful labels of a ``check.json``, by path.
+def read_issues(path: Path, rows: Sequence[Row]) -> tuple[dict[str, Reason], int]:
+    """The doubtful labels of a ``check.json``, by path, and how many were left out.
 
+    One is left out if its photo is no longer there with the bytes and the label that were doubted. A file that does
+    not name the bytes counts as long as the data set is the one that it is of, by its digest.
+
+    :param rows: of the manifest of now.
     :raises TwinlensError: ``invalid_data`` if it cannot be read as one.
     """
+    there = {row.path: row for row in rows}
     try:
-        noise = json.loads(path.read_bytes())["label_noise"]
-        return {
-            str(each["path"]): Reason(
-                "label-issue", 1 - float(each["score"]), str(each["suggested"]), float(each["suggested_score"])
-            )
-            for each in ([] if noise is None else noise["doubtful"])
-        }
+        content = json.loads(path.read_bytes())
+        noise, same = content["label_noise"], content.get("digest") == manifest.digest(rows)
+        doubtful = [] if noise is None else noise["doubtful"]
+        found: dict[str, Reason] = {}
+        for each in doubtful:
+            score, other = float(each["score"]), float(each["suggested_score"])
+            reason = Reason("label-issue", 1 - score, str(each["suggested"]), other, label=str(each["label"]))
+            row = there.get(str(each["path"]))
+            if row is None or row.label != reason.label:
+                continue
+            if row.sha256 == each["sha256"] if "sha256" in each else same:
+                found[row.path] = reason
     except OSError as error:
         raise TwinlensError("invalid_data", f"{readable(path)} cannot be read ({error.strerror}).") from None
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         raise TwinlensError(
             "invalid_data",
             f"{readable(path)} is not what `python -m training data check` writes. Run it anew, or leave out --issues.",
         ) from None
+    return found, len(doubtful) - len(found)
 
 
 def doubts(rows: Sequence[Row], judged: Judged | None, issues: Mapping[str, Reason]) -> list[Doubt]:
     """Every photo, the most doubtful first, those that were reviewed last; equal ones by path.
 
-    :param issues: by path, see :func:`read_issues`; one on a label that the photo no longer has is left out by its
-        photo's being reviewed.
+    :param issues: by path, see :func:`read_issues`; one on a label that the photo no longer has, or that a person has
+        confirmed, is left out.
     """
     found = [Doubt(row, [*_by_model(row, judged), *_issue(row, issues)]) for row in rows]
     return sorted(found, key=lambda doubt: (doubt.row.reviewed is not None, -doubt.score, doubt.row.path))
@@ -136,7 +158,8 @@ def _by_model(row: Row, judged: Judged | None) -> list[Reason]:
 
 
 def _issue(row: Row, issues: Mapping[str, Reason]) -> list[Reason]:
-    return [issues[row.path]] if row.path in issues and row.reviewed is None else []
+    found = issues.get(row.path)
+    return [found] if found is not None and row.reviewed is None and found.label in (None, row.label) else []
 
 
 def as_json(doubt: Doubt) -> dict[str, Any]:

@@ -18,8 +18,11 @@ from twinlens.contract import Sha256
 from twinlens.dataset.manifest import Row
 from twinlens.errors import TwinlensError
 from twinlens.folders import readable
+from twinlens.store import end_at_line, write_atomically
 
 REVIEWS: Final = ".reviews.jsonl"
+DONE: Final = ".reviews.done"
+"""Names the last decision that the data set agrees with. The one behind it was cut off by a crash."""
 Action: TypeAlias = Literal["confirm", "relabel", "set-aside", "undo"]
 
 
@@ -87,13 +90,26 @@ def append(folder: Path, decision: Decision) -> None:
     """
     path = folder / REVIEWS
     with path.open("ab+") as stream:
-        stream.seek(0)
-        whole = stream.read()
-        # Half a line, of a crash: nothing came of it, and the next line must not be appended to it.
-        stream.truncate(whole.rfind(b"\n") + 1)
+        end_at_line(stream)
         stream.write(decision.model_dump_json(exclude_none=False).encode() + b"\n")
         stream.flush()
         os.fsync(stream.fileno())
+
+
+def finish(folder: Path, decision: Decision) -> None:
+    """Record that the data set is what a decision says.
+
+    :param folder: of the data set, held by :func:`twinlens.dataset.manifest.changing`.
+    """
+    write_atomically(folder / DONE, f"{_name(decision)}\n".encode())
+
+
+def is_finished(folder: Path, decision: Decision) -> bool:
+    """Whether the last decision of a log has been carried out; what has changed since is none of its business."""
+    try:
+        return (folder / DONE).read_bytes().strip() == _name(decision).encode()
+    except FileNotFoundError:
+        return False
 
 
 def undoable(decisions: Iterable[Decision]) -> list[Decision]:
@@ -121,6 +137,11 @@ def manifest_before(rows: Iterable[Row], decisions: Iterable[Decision], number: 
         else:
             found[decision.path] = decision.before
     return [found[path] for path in sorted(found)]
+
+
+def _name(decision: Decision) -> str:
+    """With the time, since a log that is begun anew counts from 1 again."""
+    return f"{decision.number} {decision.time}"
 
 
 def _broken(path: Path, line: int, what: str) -> TwinlensError:

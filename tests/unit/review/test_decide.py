@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.unit.review.made import data_set
 from twinlens.dataset import manifest, quarantine
-from twinlens.dataset.manifest import EARLIER, MANIFEST, Row
+from twinlens.dataset.manifest import EARLIER, Row
+from twinlens.dataset.quarantine import Finding
 from twinlens.errors import TwinlensError
 from twinlens.review import log
 from twinlens.review.decide import Reviewer
-from twinlens.review.log import REVIEWS
+from twinlens.review.log import REVIEWS, Decision
 
 
 @pytest.fixture
@@ -97,7 +99,7 @@ def test_what_is_not_as_it_was_shown_is_refused(tmp_path: Path, rows: list[Row],
 def test_what_cannot_be_a_label_is_refused(tmp_path: Path, rows: list[Row], label: str) -> None:
     with pytest.raises(TwinlensError) as caught:
         Reviewer(tmp_path, "ana").relabel(rows[0].path, "cap", label)
-    assert caught.value.code == "invalid_arguments"
+    assert caught.value.code == "invalid_request"
     assert manifest.require(tmp_path) == rows
 
 
@@ -107,13 +109,69 @@ def test_a_reviewer_has_a_name(tmp_path: Path, rows: list[Row], who: str) -> Non
         Reviewer(tmp_path, who)
 
 
-def test_a_decision_that_a_crash_cut_off_is_finished_by_the_next_one(tmp_path: Path, rows: list[Row]) -> None:
+class Killed(BaseException):
+    """What ends a process in the middle of a decision."""
+
+
+Kill = Callable[[Callable[[], object]], None]
+
+
+@pytest.fixture
+def kill(monkeypatch: pytest.MonkeyPatch) -> Kill:
+    """Have a decision written down, and nothing else come of it."""
+    append = log.append
+
+    def end(folder: Path, decision: Decision) -> None:
+        append(folder, decision)
+        raise Killed
+
+    def killed(decide: Callable[[], object]) -> None:
+        with monkeypatch.context() as patch, pytest.raises(Killed):
+            patch.setattr(log, "append", end)
+            decide()
+
+    return killed
+
+
+def test_a_decision_that_a_crash_cut_off_is_finished_by_the_next_one(
+    tmp_path: Path, rows: list[Row], kill: Kill
+) -> None:
     reviewer = Reviewer(tmp_path, "ana")
-    listed = (tmp_path / MANIFEST).read_bytes()
-    reviewer.relabel(rows[0].path, "cap", "hat")
-    (tmp_path / MANIFEST).write_bytes(listed)  # as if the process had been killed after the line of the log
+    kill(lambda: reviewer.relabel(rows[0].path, "cap", "hat"))
+    assert by_path(tmp_path)[rows[0].path].label == "cap"
+    kill(lambda: reviewer.set_aside(rows[1].path, "hat"))
+    assert by_path(tmp_path)[rows[0].path].label == "hat" and rows[1].path in by_path(tmp_path)
+    kill(reviewer.undo)
+    assert rows[1].path not in by_path(tmp_path) and not (tmp_path / rows[1].path).exists()
     reviewer.confirm(rows[2].path, "hat")
-    assert by_path(tmp_path)[rows[0].path].label == "hat"
+    assert by_path(tmp_path)[rows[1].path] == rows[1] and (tmp_path / rows[1].path).is_file()
+    assert quarantine.entries(tmp_path) == []
+
+
+def test_a_decision_that_a_crash_cut_off_leaves_what_others_did_since(
+    tmp_path: Path, rows: list[Row], kill: Kill
+) -> None:
+    reviewer = Reviewer(tmp_path, "ana")
+    kill(lambda: reviewer.relabel(rows[0].path, "cap", "hat"))
+    manifest.write(tmp_path, [row.model_copy(update={"split": "test"}) for row in rows])
+    kill(lambda: reviewer.relabel(rows[1].path, "hat", "wig"))
+    assert (by_path(tmp_path)[rows[0].path].label, by_path(tmp_path)[rows[0].path].split) == ("hat", "test")
+    manifest.write(tmp_path, [row.model_copy(update={"label": "fez"}) for row in manifest.require(tmp_path)])
+    reviewer.confirm(rows[2].path, "fez")
+    assert by_path(tmp_path)[rows[1].path].label == "fez"
+
+
+def test_a_finished_decision_is_not_done_again(tmp_path: Path, rows: list[Row]) -> None:
+    """What was set aside and brought back by `data restore` stays, whatever is decided on others."""
+    reviewer = Reviewer(tmp_path, "ana")
+    reviewer.set_aside(rows[0].path, "cap")
+    assert quarantine.restore(tmp_path, lambda _: True) == [rows[0].path]
+    reviewer.confirm(rows[1].path, "hat")
+    assert by_path(tmp_path)[rows[0].path] == rows[0] and (tmp_path / rows[0].path).is_file()
+    reviewer.relabel(rows[2].path, "hat", "cap")
+    manifest.write(tmp_path, rows)
+    reviewer.confirm(rows[1].path, "hat")
+    assert by_path(tmp_path)[rows[2].path].label == "hat"
 
 
 def test_half_a_line_is_no_decision(tmp_path: Path, rows: list[Row]) -> None:
@@ -139,9 +197,71 @@ def test_a_damaged_log_is_an_error_that_names_the_line(tmp_path: Path, rows: lis
 def test_what_something_else_has_changed_since_is_not_undone(tmp_path: Path, rows: list[Row]) -> None:
     reviewer = Reviewer(tmp_path, "ana")
     reviewer.relabel(rows[0].path, "cap", "hat")
-    changed = [row.model_copy(update={"split": "test"}) for row in manifest.require(tmp_path)]
+    changed = [row.model_copy(update={"label": "wig"}) for row in manifest.require(tmp_path)]
     manifest.write(tmp_path, changed)
     with pytest.raises(TwinlensError) as caught:
         reviewer.undo()
     assert caught.value.code == "review_conflict"
     assert manifest.require(tmp_path) == changed
+
+
+def test_what_the_decision_did_not_change_stays_when_it_is_undone(tmp_path: Path, rows: list[Row]) -> None:
+    reviewer = Reviewer(tmp_path, "ana")
+    reviewer.relabel(rows[0].path, "cap", "hat")
+    manifest.write(tmp_path, [row.model_copy(update={"split": "test"}) for row in manifest.require(tmp_path)])
+    reviewer.undo()
+    assert by_path(tmp_path)[rows[0].path] == rows[0].model_copy(update={"split": "test"})
+
+
+def refused(reviewer: Reviewer) -> str:
+    """Why nothing is undone; the next decision works all the same."""
+    before = log.read(reviewer.folder), manifest.require(reviewer.folder)
+    with pytest.raises(TwinlensError) as caught:
+        reviewer.undo()
+    assert caught.value.code == "review_conflict"
+    assert (log.read(reviewer.folder), manifest.require(reviewer.folder)) == before
+    row = before[1][-1]
+    reviewer.confirm(row.path, row.label)
+    return caught.value.detail
+
+
+def test_nothing_is_undone_over_what_is_there_again(tmp_path: Path, rows: list[Row]) -> None:
+    reviewer = Reviewer(tmp_path, "ana")
+    reviewer.set_aside(rows[0].path, "cap")
+    (tmp_path / rows[0].path).write_bytes(b"another")
+    assert "there again" in refused(reviewer)
+    assert (tmp_path / rows[0].path).read_bytes() == b"another"
+
+
+@pytest.mark.parametrize("damage", ["gone", "changed"])
+def test_what_no_longer_lies_in_quarantine_is_not_listed(tmp_path: Path, rows: list[Row], damage: str) -> None:
+    reviewer = Reviewer(tmp_path, "ana")
+    reviewer.set_aside(rows[0].path, "cap")
+    (entry,) = quarantine.entries(tmp_path)
+    if damage == "gone":
+        (tmp_path / entry["to"]).unlink()
+    else:
+        (tmp_path / entry["to"]).write_bytes(b"another")
+    assert "no longer in quarantine" in refused(reviewer)
+
+
+def test_the_very_file_that_was_set_aside_comes_back(tmp_path: Path, rows: list[Row]) -> None:
+    reviewer, path = Reviewer(tmp_path, "ana"), tmp_path / rows[0].path
+    data = path.read_bytes()
+    reviewer.set_aside(rows[0].path, "cap")
+    path.write_bytes(b"another")
+    quarantine.set_aside(tmp_path, [Finding(rows[0].path, "broken", "")])
+    reviewer.undo()
+    assert path.read_bytes() == data and manifest.require(tmp_path) == rows
+    assert [entry["reason"] for entry in quarantine.entries(tmp_path)] == ["broken"]
+
+
+def test_nothing_is_moved_out_of_a_folder_that_is_a_link(tmp_path: Path) -> None:
+    rows = data_set(tmp_path / "data", "cap", "hat")
+    (tmp_path / "data" / "cap").rename(tmp_path / "theirs")
+    (tmp_path / "data" / "cap").symlink_to(tmp_path / "theirs")
+    with pytest.raises(TwinlensError) as caught:
+        Reviewer(tmp_path / "data", "ana").set_aside(rows[0].path, "cap")
+    assert caught.value.code == "not_allowed"
+    assert manifest.require(tmp_path / "data") == rows and log.read(tmp_path / "data") == []
+    assert (tmp_path / "theirs" / "0.png").is_file()

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
+from tests import models
+from tests.unit.review.made import data_set
+from twinlens.classify import Result
+from twinlens.dataset import manifest
 from twinlens.dataset.manifest import Row
 from twinlens.errors import TwinlensError
-from twinlens.review.doubts import Judged, Reason, as_json, doubts, read_issues
+from twinlens.review.doubts import Judged, Reason, as_json, doubts, judge, read_issues
+from twinlens.settings import Settings
 
 
 def row(name: str, label: str = "hat", reviewed: str | None = None) -> Row:
@@ -62,20 +70,74 @@ def test_what_the_page_is_told() -> None:
     }
 
 
+DOUBTFUL = {
+    "path": "hat/a",
+    "sha256": "a" * 64,
+    "split": None,
+    "label": "hat",
+    "score": 0.02,
+    "suggested": "cap",
+    "suggested_score": 0.9,
+}
+
+
+def checked(path: Path, *doubtful: Mapping[str, object], digest: str = "") -> Path:
+    path.write_text(json.dumps({"digest": digest, "label_noise": {"doubtful": doubtful}}))
+    return path
+
+
 def test_issues_are_those_of_check(tmp_path: Path) -> None:
-    path = tmp_path / "check.json"
-    doubtful = {
-        "path": "hat/a",
-        "split": None,
-        "label": "hat",
-        "score": 0.02,
-        "suggested": "cap",
-        "suggested_score": 0.9,
-    }
-    path.write_text(json.dumps({"label_noise": {"doubtful": [doubtful]}}))
-    assert read_issues(path) == {"hat/a": Reason("label-issue", 0.98, "cap", 0.9)}
+    path = checked(tmp_path / "check.json", DOUBTFUL)
+    assert read_issues(path, ROWS) == ({"hat/a": Reason("label-issue", 0.98, "cap", 0.9, "hat")}, 0)
     path.write_text(json.dumps({"label_noise": None}))
-    assert read_issues(path) == {}
+    assert read_issues(path, ROWS) == ({}, 0)
+
+
+def test_an_issue_of_other_bytes_or_another_label_is_stale(tmp_path: Path) -> None:
+    stale = [{"sha256": "b" * 64}, {"label": "cap"}, {"path": "hat/gone"}]
+    path = checked(tmp_path / "check.json", *({**DOUBTFUL, **change} for change in stale))
+    assert read_issues(path, ROWS) == ({}, 3)
+
+
+def test_an_issue_that_names_no_bytes_is_of_the_data_set_of_its_digest(tmp_path: Path) -> None:
+    nameless = {key: value for key, value in DOUBTFUL.items() if key != "sha256"}
+    path = checked(tmp_path / "check.json", nameless, digest=manifest.digest(ROWS))
+    assert list(read_issues(path, ROWS)[0]) == ["hat/a"]
+    assert read_issues(path, ROWS[:3]) == ({}, 1)
+
+
+def test_an_issue_of_a_label_that_was_changed_since_is_left_out() -> None:
+    issues = {"hat/a": Reason("label-issue", 0.95, "cap", 0.9, "cap")}
+    assert doubts([ROWS[0]], None, issues)[0].reasons == []
+
+
+def test_what_the_model_could_not_answer_is_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = data_set(tmp_path, "cap", "hat", "hat")
+    (tmp_path / rows[2].path).write_bytes(b"other bytes")
+    asked: list[list[str]] = []
+    failing = [rows[1].path]
+
+    def answers(files: Sequence[Path], *_: object) -> Iterator[Result]:
+        names = [file.relative_to(tmp_path).as_posix() for file in files]
+        asked.append(sorted(names))
+        answer: Any = {"predictions": [{"label": "cap", "score": 0.75}, {"label": "hat", "score": 0.25}]}
+        for file, name in zip(files, names, strict=True):
+            yield Result(file, TwinlensError("broken_image", "") if name in failing else answer)
+
+    monkeypatch.setattr("twinlens.review.doubts.answers", answers)
+    contract = SimpleNamespace(label_names=["cap", "hat"], not_sure=SimpleNamespace(threshold=0.5))
+    classifier: Any = SimpleNamespace(contract=contract, version=SimpleNamespace(digest="d" * 64))
+    assert list(judge(tmp_path, rows, classifier, Settings()).scores) == [rows[0].sha256]
+    failing.clear()
+    (tmp_path / rows[2].path).write_bytes(models.encoded(models.picture("red", 42, 40), "PNG"))
+    assert set(judge(tmp_path, rows, classifier, Settings()).scores) == {row.sha256 for row in rows}
+    assert asked == [[rows[0].path, rows[1].path], [rows[1].path, rows[2].path]]
+
+
+def test_a_data_set_of_no_photo_is_judged(tmp_path: Path) -> None:
+    contract = SimpleNamespace(label_names=["cap", "hat"], not_sure=SimpleNamespace(threshold=0.5))
+    classifier: Any = SimpleNamespace(contract=contract, version=SimpleNamespace(digest="d" * 64))
+    assert judge(tmp_path, [], classifier, Settings()).scores == {}
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"label_noise": {"doubtful": [{"path": 1}]}}'])
@@ -83,7 +145,7 @@ def test_another_file_is_an_error(tmp_path: Path, content: str) -> None:
     path = tmp_path / "check.json"
     path.write_text(content)
     with pytest.raises(TwinlensError, match="data check") as caught:
-        read_issues(path)
+        read_issues(path, ROWS)
     assert caught.value.code == "invalid_data"
     with pytest.raises(TwinlensError):
-        read_issues(tmp_path / "missing.json")
+        read_issues(tmp_path / "missing.json", ROWS)

@@ -125,3 +125,10 @@ def test_another_site_decides_nothing(client: Client, tmp_path: Path, rows: list
     assert client.get("/", headers={"host": "evil.example:3001"}).status_code == 400
     assert client.get("/api/decide").status_code == 405
     assert manifest.require(tmp_path / "data") == rows
+
+
+def test_a_label_that_cannot_be_one_is_the_callers_mistake(client: Client, rows: list[Row]) -> None:
+    body = {"action": "relabel", "path": rows[0].path, "seen": rows[0].label, "label": "a/b"}
+    answer = client.post("/api/decide", json=body, headers=token(client))
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_request")
+    assert "slash" in answer.json()["detail"]
