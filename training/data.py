@@ -4,7 +4,7 @@ A folder with a ``manifest.jsonl`` (:mod:`twinlens.dataset.manifest`) is what th
 folder per label: a seeded, stratified split is made, 80 % train, 10 % validation, 10 % test. Or ``train/``,
 ``validation/`` and ``test/`` with one folder per label in each: given splits are kept, and a missing one is made from
 ``train/`` in the same way. Names may be in any script; hidden files are ignored, folders within a label's folder belong
-to the label, and copies of one photo stay in one split.
+to the label, and copies of one photo, like a manifest's groups, stay in one split.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -216,7 +216,13 @@ def _open_listed(path: Path, rows: Sequence[Row], seed: int, read: Read | None) 
     left_out: LeftOut = []
     listed = {path / row.path for row in rows} | {path / MANIFEST}
     left_out += [(file, f"{MANIFEST} does not list it") for file in below(path, left_out) if file not in listed]
-    if len(given) < len(SPLITS):
+    if len(given) < len(SPLITS) and any(row.group is not None for row in rows):
+        from training.dataset.split import completed  # it loads what compares pictures, which takes a second
+
+        rows = completed(rows, seed)
+        learned_labels(path, rows)
+        files = [replace(file, split=row.split) for file, row in zip(files, rows, strict=True)]
+    elif len(given) < len(SPLITS):
         files = _complete(files, {str(split) for split in given}, seed)
     return _assemble(path, labels, files, sorted(left_out), rows)
 

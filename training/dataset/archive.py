@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import lzma
 import stat
 import zipfile
 import zlib
@@ -18,11 +17,15 @@ from twinlens.errors import TwinlensError
 LeftOut = list[tuple[str, str]]
 """Names in the archive, and why they are not used."""
 
-_MOST_BYTES: Final = 256 << 20
+MOST_BYTES: Final = 256 << 20
+"""Of one photo's file."""
 # Deflate makes at most 1032 bytes of one, and photos hardly shrink at all: what grows more than this is no photo.
 _MOST_GROWTH: Final = 200
 _MOST_ENTRIES: Final = 5_000_000
 _ENCRYPTED: Final = 0x1
+_UTF_8: Final = 0x800
+# What zipfile unpacks no further than it is asked to: of the others, a few bytes may become gigabytes in one step.
+_METHODS: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _SPLITS: Final[dict[str, Split]] = {
     "train": "train",
     "validation": "validation",
@@ -44,6 +47,7 @@ def entries(archive: zipfile.ZipFile, left_out: LeftOut) -> list[zipfile.ZipInfo
         )
     found = []
     for info in infos:
+        info.filename = _named(info)  # zipfile itself goes by `orig_filename`
         parts = _parts(info)
         if info.filename.endswith(("/", "\\")) or _hidden(parts):
             continue
@@ -85,11 +89,21 @@ def unpacked(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
     try:
         with archive.open(info) as stream:
             data = stream.read(info.file_size + 1)
-    except (zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError) as error:
+    except (zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise zipfile.BadZipFile(str(error) or type(error).__name__) from None
     if len(data) > info.file_size:
         raise zipfile.BadZipFile("it is longer than the archive says")
     return data
+
+
+def _named(info: zipfile.ZipInfo) -> str:
+    """The name of an entry: some programs, Finder for one, write UTF-8 and do not say so; zipfile reads it as CP437."""
+    if info.flag_bits & _UTF_8:
+        return info.filename
+    try:
+        return info.filename.encode("cp437").decode()
+    except UnicodeError:
+        return info.filename
 
 
 def _parts(info: zipfile.ZipInfo) -> tuple[str, ...]:
@@ -111,8 +125,10 @@ def _unsafe(info: zipfile.ZipInfo, parts: Sequence[str]) -> str | None:
         return "it is a link"
     if info.flag_bits & _ENCRYPTED:
         return "it is encrypted"
-    if info.file_size > _MOST_BYTES:
-        return f"it is larger than {_MOST_BYTES >> 20} MiB"
+    if info.compress_type not in _METHODS:
+        return "it is packed in another way than stored or deflated"
+    if info.file_size > MOST_BYTES:
+        return f"it is larger than {MOST_BYTES >> 20} MiB"
     if info.file_size > _MOST_GROWTH * max(info.compress_size, 1024):
         return f"it grows to more than {_MOST_GROWTH} times its size"
     return None

@@ -12,6 +12,7 @@ from typing import Any, Final
 from training import networks
 from training.dataset.embeddings import ARCH, embeddings
 from training.dataset.noise import Noise, can_judge, find_noise
+from training.dataset.split import kept_together
 from training.dataset.twins import NEAR, Pair, twins
 from twinlens.dataset import manifest
 from twinlens.dataset.manifest import Row
@@ -129,6 +130,7 @@ class Checked:
             "doubtful": [
                 {
                     "path": self.rows[doubt.index].path,
+                    "sha256": self.rows[doubt.index].sha256,
                     "split": self.rows[doubt.index].split,
                     "label": doubt.label,
                     "score": round(doubt.score, 4),
@@ -164,8 +166,12 @@ def check(
         raise TwinlensError("invalid_data", f"The manifest of {readable(folder)} lists no photo.")
     pairs = twins(folder, rows, near)
     labels = [row.label for row in rows]
-    if not judge_labels or not can_judge(labels):
+    group_of = [0] * len(rows)
+    for number, members in enumerate(kept_together(rows, pairs)):
+        for index in members:
+            group_of[index] = number
+    if not judge_labels or not can_judge(labels, group_of):
         return Checked(folder, list(rows), pairs, None, None)
     vectors = embeddings(folder, rows, arch, init)
     weights = init if init in (networks.IMAGENET, networks.NONE) else Path(init).name
-    return Checked(folder, list(rows), pairs, find_noise(vectors, labels), f"{arch}, {weights}")
+    return Checked(folder, list(rows), pairs, find_noise(vectors, labels, groups=group_of), f"{arch}, {weights}")

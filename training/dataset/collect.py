@@ -23,12 +23,13 @@ from training.progress import bar
 from twinlens.dataset import manifest
 from twinlens.dataset.manifest import Row
 from twinlens.errors import TwinlensError
+from twinlens.store import end_at_line
 
 JOURNAL: Final = ".collected.jsonl"
 
 SAVED: Final = "saved"
 KNOWN: Final = "known"
-"""The same bytes were there under the same label."""
+"""The same bytes were there under the same label, or have been relabelled or set aside since."""
 REFUSED: Final = "refused"
 """For good: nothing is there, it is no photo, it is too large, or its server forbids it."""
 FAILED: Final = "failed"
@@ -94,7 +95,7 @@ def collect(folder: Path, source: Source, client: Client, connections: int = 4) 
                         take(candidate, FAILED, str(error) or type(error).__name__)
                     else:
                         row, new = intake.put(data, candidate.about)
-                        take(candidate, SAVED if new else KNOWN, None, row)
+                        take(candidate, SAVED if new else KNOWN, None, row if new else None)
             except (WaitError, httpx.HTTPError) as error:
                 raise said(error) from None
             finally:
@@ -154,16 +155,14 @@ def _replay(folder: Path, intake: Intake) -> set[tuple[str, str]]:
     if not path.is_file():
         return done
     unwritten: list[Row] = []
-    lines = path.read_bytes().split(b"\n")
-    for number, text in enumerate(lines, 1):
+    with path.open("ab+") as journal:
+        end_at_line(journal)
+    for number, text in enumerate(path.read_bytes().split(b"\n"), 1):
         if not text.strip():
             continue
         try:
             line = _Line.model_validate_json(text)
         except ValidationError:
-            if number == len(lines):  # killed in the middle of its last line, which has no line break
-                path.write_bytes(b"\n".join(lines[:-1]) + b"\n")
-                break
             raise TwinlensError(
                 "invalid_data", f"{path}, line {number}: it is no line of the journal. Remove that line."
             ) from None

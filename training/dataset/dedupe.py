@@ -92,7 +92,7 @@ def choose(rows: Sequence[Row], pairs: Sequence[Pair], sizes: Sequence[int]) -> 
     first_of: dict[int, int] = {}
     for pair in pairs:
         if pair.exact:
-            first_of[pair.other] = pair.one
+            first_of.setdefault(pair.other, pair.one)
         else:
             near[pair.one].append((pair.other, pair))
             near[pair.other].append((pair.one, pair))

@@ -16,14 +16,14 @@ import torch
 from numpy.typing import NDArray
 
 from training import networks
-from training.files import quiet
-from training.photos import served
+from training.files import decode_in_turn, quiet
 from training.progress import bar
 from training.rules import standard
-from twinlens.dataset.kept import kept
+from twinlens.dataset.kept import kept, read_listed
 from twinlens.dataset.manifest import Row
 from twinlens.errors import TwinlensError
 from twinlens.inference import available_threads
+from twinlens.preprocess import prepare
 
 ARCH: Final = "mobilenet_v2"
 
@@ -51,12 +51,11 @@ def embeddings(
     heard: list[torch.Tensor] = []
     networks.head(network)[1].register_forward_pre_hook(lambda _, inputs: heard.append(inputs[0].detach()))
     rules = standard(_EDGE, _EDGE, squeeze=_SQUEEZE)
-    read = served(rules)
     torch.set_num_threads(available_threads())
 
     def pixels(row: Row) -> NDArray[np.uint8]:
         try:
-            return read(folder / row.path)
+            return prepare(decode_in_turn(read_listed(folder, row), rules), rules)
         except (OSError, TwinlensError) as error:
             why = error.detail if isinstance(error, TwinlensError) else error.strerror
             raise TwinlensError(

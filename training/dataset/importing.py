@@ -6,20 +6,23 @@ not.
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 import io
 import stat
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import torchvision
 from PIL import Image
+from pydantic import ValidationError
 
-from training.dataset.archive import entries, labelled, unpacked
+from training.dataset.archive import MOST_BYTES, entries, labelled, unpacked
 from training.dataset.intake import About, Intake, check
 from training.files import LeftOut, below, contents, quiet
 from training.progress import bar
@@ -33,6 +36,9 @@ from twinlens.inference import available_threads
 TORCHVISION: Final = "torchvision:"
 
 _HEAD_BYTES: Final = 512  # as many as `sniff` looks at
+# Photos that are in memory at once, and their bytes, unless a single one has more.
+_AT_ONCE: Final = 64
+_BYTES_AT_ONCE: Final = 256 << 20
 # Arguments of torchvision's own splits, tried in this order. Some data sets have none.
 _PARTS: Final[tuple[tuple[manifest.Split | None, dict[str, Any]], ...]] = (
     ("train", {"train": True}),
@@ -46,13 +52,25 @@ _PARTS: Final[tuple[tuple[manifest.Split | None, dict[str, Any]], ...]] = (
 )
 
 
+class Item(NamedTuple):
+    """A photo that may be taken in."""
+
+    name: str
+    """In the source."""
+    about: About
+    load: Callable[[], bytes]
+    """Gives its bytes."""
+    size: int
+    """How many these are, about."""
+
+
 @dataclass
 class Imported:
     """What came of it."""
 
     new: int = 0
     known: int = 0
-    """The same bytes were there under the same label."""
+    """The same bytes were there under the same label, or have been relabelled or set aside since."""
     left_out: list[tuple[str, str]] = field(default_factory=list)
     """Names in the source, and why they are not photos of the data set."""
 
@@ -75,7 +93,11 @@ def import_in_place(folder: Path, about: About) -> Imported:
                 result.left_out.append((name, content.reason))
                 continue
             given = {**vars(known), "origin": known.origin or name}
-            intake.add(Row(path=path.relative_to(folder).as_posix(), sha256=content.sha256, **given))
+            try:
+                intake.add(Row(path=path.relative_to(folder).as_posix(), sha256=content.sha256, **given))
+            except ValidationError as error:  # a backslash, mostly
+                result.left_out.append((name, f"it cannot be listed ({error.errors()[0]['msg']}): rename it"))
+                continue
             result.new += 1
         intake.save()
     return result
@@ -85,7 +107,8 @@ def import_folder(folder: Path, source: Path, about: About) -> Imported:
     """Copy the photos of a folder.
 
     :param folder: of the data set.
-    :param source: as for :func:`import_in_place`; a manifest in it is followed.
+    :param source: as for :func:`import_in_place`; a manifest in it is followed, and photos that are not what it lists
+        are left out.
     :raises TwinlensError: as :func:`import_in_place` does; ``invalid_arguments`` if one lies in the other.
     """
     _check_folder(source)
@@ -97,16 +120,18 @@ def import_folder(folder: Path, source: Path, about: About) -> Imported:
         )
     result = Imported()
     rows = manifest.read(source)
+    found: list[tuple[Path, About, str | None]]
     if rows is None:
-        found = list(_labelled(source, about, result))
+        found = [(path, known, None) for path, known in _labelled(source, about, result)]
     else:
-        found = [(source / row.path, _about(row, about)) for row in rows]
+        found = [(source / row.path, _about(row, about), row.sha256) for row in rows]
 
-    def items() -> Iterator[tuple[str, About, Any]]:
-        for path, known in found:
+    def items() -> Iterator[Item]:
+        for path, known, sha256 in found:
             name = readable(path.relative_to(source))
             origin = known.origin or readable(Path(source.resolve().name, name))
-            yield name, replace(known, origin=origin), lambda path=path: _read(path)
+            load = partial(_read, path, sha256)
+            yield Item(name, replace(known, origin=origin), load, _size(path))
 
     return _take_in(folder, len(found), items(), result)
 
@@ -119,20 +144,21 @@ def import_zip(folder: Path, source: Path, about: About) -> Imported:
     :raises TwinlensError: ``invalid_data`` if it is no archive that can be read.
     """
     try:
-        with zipfile.ZipFile(source) as archive:
-            result = Imported()
-            inside = entries(archive, result.left_out)
-            found = list(labelled(inside, about, result.left_out))
-
-            def items() -> Iterator[tuple[str, About, Any]]:
-                for info, known in found:
-                    origin = known.origin or f"{readable(Path(source.name))}/{info.filename}"
-                    yield info.filename, replace(known, origin=origin), lambda info=info: unpacked(archive, info)
-
-            return _take_in(folder, len(found), items(), result)
-    except (OSError, zipfile.BadZipFile) as error:
+        archive = zipfile.ZipFile(source)
+    except (OSError, zipfile.BadZipFile, NotImplementedError, ValueError) as error:
         what = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise TwinlensError("invalid_data", f"{readable(source)} cannot be read as a ZIP archive ({what}).") from None
+    with archive:
+        result = Imported()
+        found = list(labelled(entries(archive, result.left_out), about, result.left_out))
+
+        def items() -> Iterator[Item]:
+            for info, known in found:
+                origin = known.origin or f"{readable(Path(source.name))}/{info.filename}"
+                load = partial(unpacked, archive, info)
+                yield Item(info.filename, replace(known, origin=origin), load, info.file_size)
+
+        return _take_in(folder, len(found), items(), result)
 
 
 def import_torchvision(folder: Path, name: str, about: About, downloads: Path) -> Imported:
@@ -153,7 +179,7 @@ def import_torchvision(folder: Path, name: str, about: About, downloads: Path) -
     parts = _torchvision_parts(kind, name, downloads)
     labels = _torchvision_labels(parts[0][1])
 
-    def items() -> Iterator[tuple[str, About, Any]]:
+    def items() -> Iterator[Item]:
         for split, part in parts:
             for index in range(len(part)):
                 image, label = part[index]
@@ -162,21 +188,18 @@ def import_torchvision(folder: Path, name: str, about: About, downloads: Path) -
                 place = f"{split or 'all'}/{index}"
                 origin = about.origin or f"{TORCHVISION}{name}/{place}"
                 label_name = labels[label] if label < len(labels) else str(label)
-                yield (
-                    place,
-                    replace(about, label=label_name, split=about.split or split, origin=origin),
-                    lambda image=image: _as_png(image),
-                )
+                known = replace(about, label=label_name, split=about.split or split, origin=origin)
+                yield Item(place, known, partial(_as_png, image), image.width * image.height * 4)
 
     return _take_in(folder, sum(len(part) for _, part in parts), items(), result)
 
 
-def _take_in(folder: Path, count: int, items: Iterable[tuple[str, About, Any]], result: Imported) -> Imported:
+def _take_in(folder: Path, count: int, items: Iterable[Item], result: Imported) -> Imported:
     """Read and decode in threads, write in turn."""
     quiet()
 
-    def read(item: tuple[str, About, Any]) -> tuple[str, About, bytes | str]:
-        name, about, load = item
+    def read(item: Item) -> tuple[str, About, bytes | str]:
+        name, about, load, _ = item
         try:
             about = replace(about, label=check_label(about.label))
             data: bytes = load()
@@ -193,7 +216,7 @@ def _take_in(folder: Path, count: int, items: Iterable[tuple[str, About, Any]], 
         intake = Intake(folder)
         try:
             with ThreadPoolExecutor(available_threads()) as pool, bar(count, "Importing") as progress:
-                for block in _blocks(items, 64):
+                for block in _blocks(items):
                     for name, about, data in pool.map(read, block):
                         progress.update()
                         if isinstance(data, str):
@@ -207,10 +230,12 @@ def _take_in(folder: Path, count: int, items: Iterable[tuple[str, About, Any]], 
     return result
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, sha256: str | None) -> bytes:
     """The bytes of a file that begins like a photo: no film is read into memory, and nothing waits for a pipe.
 
+    :param sha256: what they must have, where that is known.
     :raises OSError: if it is no regular file or cannot be read.
+    :raises ValueError: if it is too large, or they are others.
     :raises TwinlensError: as :func:`twinlens.decode.sniff` does.
     """
     if not stat.S_ISREG(path.stat().st_mode):
@@ -218,19 +243,33 @@ def _read(path: Path) -> bytes:
     with path.open("rb") as stream:
         head = stream.read(_HEAD_BYTES)
         sniff(head)
-        return head + stream.read()
+        data = head + stream.read(MOST_BYTES)
+    if len(data) > MOST_BYTES:
+        raise ValueError(f"it is larger than {MOST_BYTES >> 20} MiB")
+    if sha256 not in (None, hashlib.sha256(data).hexdigest()):
+        raise ValueError("its bytes are not those that the manifest beside it lists")
+    return data
 
 
-def _blocks(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
-    """So many at a time: a pool reads ahead as far as it is let, and photos are large."""
-    block = []
+def _blocks(items: Iterable[Item]) -> Iterator[list[Item]]:
+    """A few at a time, by number and by bytes: a pool reads ahead as far as it is let, and photos are large."""
+    block: list[Item] = []
+    held = 0
     for item in items:
-        block.append(item)
-        if len(block) == size:
+        if block and (len(block) == _AT_ONCE or held + item.size > _BYTES_AT_ONCE):
             yield block
-            block = []
+            block, held = [], 0
+        block.append(item)
+        held += item.size
     if block:
         yield block
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0  # found by whoever opens it
 
 
 def _labelled(folder: Path, about: About, result: Imported) -> Iterator[tuple[Path, About]]:

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from training.dataset.twins import NEAR, Pair, clusters, twins
+from training.dataset.twins import NEAR, Pair, clusters, exact_pairs, twins
 from twinlens.dataset import manifest
 from twinlens.dataset.manifest import Row, Split
 from twinlens.errors import TwinlensError
@@ -33,6 +33,7 @@ def split(
     test: float = HELD_OUT,
     near: int = NEAR,
     anew: bool = False,
+    pattern: re.Pattern[str] | None = None,
 ) -> list[Row]:
     """Give every photo that has no split one, and write the manifest.
 
@@ -42,6 +43,7 @@ def split(
     :param test: part of each label that goes there.
     :param near: photos that show the same picture are kept together: see :func:`training.dataset.twins.twins`.
     :param anew: divide all photos, whatever splits they have.
+    :param pattern: finds groups in the paths, to be recorded: see :func:`grouped`.
     :return: all rows.
     :raises TwinlensError: ``invalid_data`` if there is no manifest, or a photo cannot be read; ``invalid_arguments`` if
         nothing would be left to learn from.
@@ -49,6 +51,8 @@ def split(
     if validation + test >= 1:
         raise TwinlensError("invalid_arguments", "--validation and --test together must be below 1.")
     rows = manifest.require(folder)
+    if pattern is not None:
+        rows = grouped(rows, pattern)
     divided = divide(rows, twins(folder, rows, near), seed, {"validation": validation, "test": test}, anew)
     manifest.write(folder, divided)
     return divided
@@ -70,7 +74,7 @@ def divide(rows: Sequence[Row], pairs: Sequence[Pair], seed: int, parts: dict[Sp
     :param parts: share of each split but train.
     """
     shares: dict[Split, float] = {"train": 1 - sum(parts.values()), **parts}
-    groups = _groups(rows, pairs)
+    groups = kept_together(rows, pairs)
     of_label: dict[str, set[int]] = defaultdict(set)
     for number, members in enumerate(groups):
         for index in members:
@@ -114,7 +118,37 @@ def divide(rows: Sequence[Row], pairs: Sequence[Pair], seed: int, parts: dict[Sp
     ]
 
 
-def _groups(rows: Sequence[Row], pairs: Sequence[Pair]) -> list[list[int]]:
+def completed(rows: Sequence[Row], seed: int) -> list[Row]:
+    """The splits that training needs and a manifest does not give, made of the photos in train, or of all.
+
+    A tenth of each label goes to each of them, groups and files of the same bytes kept together. What is in validation
+    or test already stays there, and in train what belongs to it.
+
+    :param rows: all of them in a split, or none.
+    :raises TwinlensError: ``invalid_data`` if there are too few groups.
+    """
+    given = {row.split for row in rows}
+    missing: dict[Split, float] = {place: HELD_OUT for place in SPLITS[1:] if place not in given}
+    pairs = list(exact_pairs(rows))
+    free = {
+        index
+        for members in kept_together(rows, pairs)
+        if all(rows[index].split in (None, "train") for index in members)
+        for index in members
+    }
+    undivided = [row.model_copy(update={"split": None}) if index in free else row for index, row in enumerate(rows)]
+    found = divide(undivided, pairs, seed, missing, False)
+    needed = ["train", *missing]
+    if lacking := [place for place in needed if all(row.split != place for row in found)]:
+        raise TwinlensError(
+            "invalid_data",
+            f"The photos are of too few groups for {' and '.join(lacking)}, since each stays in one split: add photos "
+            "of other groups, or make smaller ones.",
+        )
+    return found
+
+
+def kept_together(rows: Sequence[Row], pairs: Sequence[Pair]) -> list[list[int]]:
     """Photos that must stay together, as indices: by ``group``, and by twins."""
     first: dict[str, int] = {}
     together = list(pairs)

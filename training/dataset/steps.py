@@ -123,8 +123,19 @@ def run_verify(options: argparse.Namespace) -> None:
         moved = 0 if options.dry_run or not bad else set_aside(options.data, bad)
     if options.json:
         findings = [vars(finding) for finding in found.findings]
-        say(_json({"files": found.files, "moved": moved, "findings": findings, "unlisted": found.unlisted}))
+        say(
+            _json(
+                {
+                    "files": found.files,
+                    "moved": moved,
+                    "findings": findings,
+                    "unlisted": found.unlisted,
+                    "linked": found.linked,
+                }
+            )
+        )
         return
+    _list("linked", [(path, "it is a link to a folder, from which nothing is moved") for path in found.linked])
     _list("found", [(each.path, f"{each.reason}: {each.detail}") for each in found.findings])
     _list("unlisted", [(path, f"it is not in {MANIFEST}; `import DATA` takes it in") for path in found.unlisted])
     counts = Counter(finding.reason for finding in found.findings)
@@ -161,17 +172,15 @@ def run_split(options: argparse.Namespace) -> None:
 
     :raises TwinlensError: as :func:`training.dataset.split.split` does.
     """
-    from training.dataset.split import grouped, split
+    from training.dataset.split import split
 
     manifest.require(options.data)
+    try:
+        pattern = None if options.group is None else re.compile(options.group)
+    except re.error as error:
+        raise TwinlensError("invalid_arguments", f"--group is no regular expression: {error}.") from None
     with manifest.changing(options.data):
-        if options.group is not None:
-            try:
-                pattern = re.compile(options.group)
-            except re.error as error:
-                raise TwinlensError("invalid_arguments", f"--group is no regular expression: {error}.") from None
-            manifest.write(options.data, grouped(manifest.require(options.data), pattern))
-        rows = split(options.data, options.seed, options.validation, options.test, options.near, options.anew)
+        rows = split(options.data, options.seed, options.validation, options.test, options.near, options.anew, pattern)
     counts = Counter(str(row.split) for row in rows)
     digest = manifest.digest(rows)
     if options.json:

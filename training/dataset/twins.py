@@ -25,7 +25,7 @@ from PIL import Image
 from training.files import decode_in_turn, quiet
 from training.progress import bar
 from training.rules import standard
-from twinlens.dataset.kept import kept
+from twinlens.dataset.kept import kept, read_listed
 from twinlens.dataset.manifest import Row
 from twinlens.errors import TwinlensError
 from twinlens.inference import available_threads
@@ -66,7 +66,7 @@ def hashes(folder: Path, rows: Sequence[Row]) -> NDArray[np.uint8]:
 
     def one(row: Row) -> NDArray[np.uint8]:
         try:
-            image = decode_in_turn((folder / row.path).read_bytes(), _SMALL).image
+            image = decode_in_turn(read_listed(folder, row), _SMALL).image
         except (OSError, TwinlensError) as error:
             why = error.detail if isinstance(error, TwinlensError) else error.strerror
             raise TwinlensError(
@@ -92,32 +92,37 @@ def hashes(folder: Path, rows: Sequence[Row]) -> NDArray[np.uint8]:
 
 
 def exact_pairs(rows: Sequence[Row]) -> Iterator[Pair]:
-    """Each photo whose bytes came before, with the first of them."""
-    first: dict[str, int] = {}
+    """Each photo whose bytes came before: with the first of them, then with the first of each other split and label."""
+    first: dict[str, dict[tuple[str | None, str], int]] = defaultdict(dict)
     for index, row in enumerate(rows):
-        if row.sha256 in first:
-            yield Pair(first[row.sha256], index, 0, True)
-        else:
-            first[row.sha256] = index
+        for earlier in first[row.sha256].values():
+            yield Pair(earlier, index, 0, True)
+        first[row.sha256].setdefault((row.split, row.label), index)
 
 
 def near_pairs(found: NDArray[np.uint8], rows: Sequence[Row], near: int = NEAR) -> Iterator[Pair]:
     """All pairs of photos with other bytes whose hashes differ in at most so many bits, and whose colours are alike.
 
+    Of the same bytes, the first in each split and with each label stands for the others.
+
     :param found: as :func:`hashes` gives it.
     :param near: largest distance.
     """
-    _, unique = np.unique([row.sha256 for row in rows], return_index=True)
-    chosen = np.sort([index for index in unique if found[index, _BYTES] >= _LEAST_QUALITY]).astype(np.int64)
+    unique: dict[tuple[str, str | None, str], int] = {}
+    for index, row in enumerate(rows):
+        unique.setdefault((row.sha256, row.split, row.label), index)
+    chosen = np.array([index for index in unique.values() if found[index, _BYTES] >= _LEAST_QUALITY], np.int64)
     signs = torch.from_numpy(np.unpackbits(found[chosen, :_BYTES], axis=1).astype(np.float32) * 2 - 1)
     colours = found[chosen, _BYTES + 1 :].astype(np.int16)
     for start in range(0, len(chosen), _BLOCK):
         products = signs[start : start + _BLOCK] @ signs[start:].T
         # Equal bits less unequal ones: 256 less twice the distance, exactly, in float32.
         for one, other in torch.nonzero(products >= _BITS - 2 * near).tolist():
-            if one < other and np.abs(colours[start + one] - colours[start + other]).mean() <= _COLOURS:
-                distance = int(_BITS - products[one, other].item()) // 2
-                yield Pair(int(chosen[start + one]), int(chosen[start + other]), distance, False)
+            first, second = int(chosen[start + one]), int(chosen[start + other])
+            if one >= other or rows[first].sha256 == rows[second].sha256:
+                continue
+            if np.abs(colours[start + one] - colours[start + other]).mean() <= _COLOURS:
+                yield Pair(first, second, int(_BITS - products[one, other].item()) // 2, False)
 
 
 def twins(folder: Path, rows: Sequence[Row], near: int = NEAR) -> list[Pair]:

@@ -52,6 +52,8 @@ class Verified:
     """Sorted by path, one for each file at most."""
     unlisted: list[str] = field(default_factory=list)
     """Photos that nothing is wrong with, but the manifest does not list them."""
+    linked: list[str] = field(default_factory=list)
+    """Folders that are links. What is in them is looked at, but not moved: it is somebody else's."""
 
 
 def verify(folder: Path, smallest_edge: int = 32, most_bytes: int = 64 << 20) -> Verified:
@@ -73,6 +75,8 @@ def verify(folder: Path, smallest_edge: int = 32, most_bytes: int = 64 << 20) ->
         Finding(path, "missing", REASONS["missing"]) for path in rows.keys() - {_name(folder, path) for path in files}
     ]
     result.findings += [Finding(_name(folder, path), "unreadable", reason) for path, reason in circles]
+    above = {parent for path in files for parent in path.relative_to(folder).parents[:-1]}
+    result.linked += sorted(parent.as_posix() for parent in above if (folder / parent).is_symlink())
     large = [path for path in files if _size(path) > most_bytes]
     result.findings += [
         Finding(_name(folder, path), "huge", f"it is larger than {most_bytes / (1 << 20):g} MiB") for path in large

@@ -7,10 +7,12 @@ waits for, and which a ``Retry-After`` moves on for all of them.
 from __future__ import annotations
 
 import contextlib
+import ipaddress
+import socket
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -120,8 +122,6 @@ class Client:
             # Photos are compressed already, and what is not unpacked cannot grow.
             headers={"User-Agent": manners.user_agent, "Accept-Encoding": "identity"},
             timeout=manners.timeout,
-            follow_redirects=True,
-            max_redirects=_MOST_REDIRECTS,
         )
 
     def __enter__(self) -> Client:
@@ -140,29 +140,61 @@ class Client:
         """Fetch what is at an address.
 
         :param check: looks at the answer's headers before its body is read.
-        :raises RefusedError: if there is nothing, it is too large, or the address cannot be asked for.
+        :raises RefusedError: if there is nothing, it is too large or packed, the address cannot be asked for, or it
+            leads from somebody else's server to this machine or its network.
         :raises WaitError: as said there.
         :raises httpx.HTTPError: if the network or the server failed every time.
         """
-        parsed = _parsed(url)
-        with self._client.stream("GET", parsed, params=parameters, headers=headers) as response:
+        request = self._client.build_request("GET", _parsed(url), params=parameters, headers=headers)
+        with self._answered(request) as response:
             if response.status_code in _FOR_A_WHILE:
                 raise httpx.HTTPStatusError(
                     f"HTTP {response.status_code} every time", request=response.request, response=response
                 )
             if not response.is_success:
                 raise RefusedError(f"HTTP {response.status_code} {response.reason_phrase}".rstrip())
+            packed = response.headers.get("Content-Encoding", "identity").strip().lower()
+            if packed not in ("", "identity"):
+                # What httpx would unpack, to any size, before a byte is counted.
+                raise RefusedError(f"it is packed (Content-Encoding: {packed}), which was not asked for")
             if check is not None:
                 check(response.headers)
             most, until = self.manners.most_bytes, time.monotonic() + self.manners.most_seconds
             body = bytearray()
-            for block in response.iter_bytes():
+            for block in response.iter_raw():
                 body += block
                 if len(body) > most:
                     raise RefusedError(f"it is larger than {most / (1 << 20):g} MiB")
                 if time.monotonic() > until:
                     raise httpx.ReadTimeout(f"it took longer than {self.manners.most_seconds:g} s")
             return bytes(body)
+
+    @contextlib.contextmanager
+    def _answered(self, request: httpx.Request) -> Iterator[httpx.Response]:
+        """The answer to a request, redirects followed: by hand, since httpx reads their bodies, however large."""
+        for _ in range(_MOST_REDIRECTS + 1):
+            try:
+                response = self._client.send(request, stream=True)
+            except UnicodeError as error:  # of a host that no name server can be asked for, such as a..b
+                raise RefusedError(f"it is no address ({error})") from None
+            with contextlib.closing(response):
+                if response.next_request is None:
+                    yield response
+                    return
+            there = _parsed(str(response.next_request.url))
+            if _is_near(there.host) and not _is_near(request.url.host):
+                raise RefusedError(f"it leads to {there.host}, which is an address of this machine or its network")
+            request = response.next_request
+        raise httpx.TooManyRedirects(f"more than {_MOST_REDIRECTS} redirects", request=request)
+
+
+def _is_near(host: str) -> bool:
+    """Whether a host is this machine or in a network of its own: a router, a disk, the metadata service of a cloud."""
+    try:
+        found = {str(place[0]) for *_, place in socket.getaddrinfo(host, None)}
+    except (OSError, UnicodeError):  # asking it fails as well
+        return False
+    return any(not ipaddress.ip_address(address.partition("%")[0]).is_global for address in found)
 
 
 def allowed_to_learn(headers: httpx.Headers) -> None:

@@ -40,6 +40,6 @@ def data_set(root: Path, *photos: tuple[bytes, About]) -> list[manifest.Row]:
     """A data set of those photos, with its manifest."""
     root.mkdir(parents=True, exist_ok=True)
     intake = Intake(root)
-    rows = [intake.put(data, about)[0] for data, about in photos]
+    rows = [row for data, about in photos if (row := intake.put(data, about)[0]) is not None]
     intake.save()
     return rows

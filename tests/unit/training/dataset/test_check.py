@@ -11,7 +11,7 @@ from training.dataset.embeddings import embeddings
 from training.dataset.intake import About
 from training.dataset.noise import Doubt, Noise
 from training.dataset.page import render
-from training.dataset.twins import Pair
+from training.dataset.twins import Pair, exact_pairs, near_pairs
 from twinlens.dataset import manifest
 from twinlens.dataset.manifest import Row, Split
 
@@ -106,6 +106,27 @@ def test_what_stands_in_the_way_is_named(
     places: list[tuple[str, Split | None, str | None]], pairs: list[Pair], warning: str
 ) -> None:
     assert warning in Checked(Path(), rows(*places), pairs, None, None).warnings()
+
+
+COPIES: list[tuple[str, Split | None, str | None]] = [("a", None, None), ("a", "train", None), ("a", "test", None)]
+
+
+def test_copies_in_two_splits_are_a_leak_whatever_the_first_one_is() -> None:
+    same = [row.model_copy(update={"sha256": "a" * 64}) for row in rows(*COPIES)]
+    checked = Checked(Path(), same, list(exact_pairs(same)), None, None)
+    assert [(pair.one, pair.other) for pair in checked.leaks] == [(1, 2)]
+
+
+def test_every_copy_is_compared_with_what_is_nearly_the_same() -> None:
+    """The first of two copies is in no split; the other one leaks."""
+    found = np.random.default_rng(0).integers(0, 256, (1, 81), dtype=np.uint8).repeat(3, axis=0)
+    found[:, 32] = 100  # the quality
+    found[2, 0] ^= 1
+    copied = rows(*COPIES)
+    copied[1] = copied[1].model_copy(update={"sha256": copied[0].sha256})
+    pairs = [*exact_pairs(copied), *near_pairs(found, copied)]
+    checked = Checked(Path(), copied, pairs, None, None)
+    assert [(pair.one, pair.other, pair.distance) for pair in checked.leaks] == [(1, 2, 1)]
 
 
 def test_a_sound_data_set_has_no_warning() -> None:

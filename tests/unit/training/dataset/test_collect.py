@@ -1,3 +1,4 @@
+import gzip
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -87,6 +88,18 @@ def test_what_was_taken_out_on_purpose_stays_out(tmp_path: Path) -> None:
     assert manifest.require(tmp_path) == kept
 
 
+def test_a_line_without_its_end_is_fetched_again(tmp_path: Path) -> None:
+    """Else what comes next would be written behind it, on one line."""
+    with serving(photos) as server, Client(QUICK) as client:
+        collect(tmp_path, Fixed(f"{server.url}/1"), client)
+        whole = (tmp_path / JOURNAL).read_bytes().splitlines()[0]
+        (tmp_path / JOURNAL).write_bytes(whole)
+        for name in ("2", "3"):
+            collect(tmp_path, Fixed(f"{server.url}/1", f"{server.url}/{name}"), client)
+        assert server.count("/1") == 2
+    assert len(manifest.require(tmp_path)) == 3
+
+
 def test_a_damaged_journal_is_named(tmp_path: Path) -> None:
     (tmp_path / JOURNAL).write_text("no\n", encoding="utf-8")
     with Client(QUICK) as client, pytest.raises(TwinlensError, match="line 1"):
@@ -101,6 +114,8 @@ def test_a_damaged_journal_is_named(tmp_path: Path) -> None:
         ({}, photo(1)[:300], "cannot be decoded"),
         ({"X-Robots-Tag": "twinlens: noai, nofollow"}, photo(1), "forbids learning"),
         ({}, bytes(2_000_000), "larger than 1 MiB"),
+        ({"Content-Encoding": "gzip"}, gzip.compress(photo(1)), "packed"),
+        ({"Content-Encoding": "gzip, gzip"}, gzip.compress(gzip.compress(bytes(1 << 20))), "packed"),
     ],
 )
 def test_what_is_no_photo_is_refused(tmp_path: Path, headers: dict[str, str], body: bytes, reason: str) -> None:
@@ -134,6 +149,51 @@ def test_redirects_in_a_circle_end() -> None:
         pytest.raises(httpx.TooManyRedirects),
     ):
         client.get(f"{server.url}/1")
+
+
+@pytest.mark.parametrize("host", ["a..b", "a" * 64 + ".example"])
+def test_a_host_that_cannot_be_asked_is_dealt_with_once(tmp_path: Path, host: str) -> None:
+    with Client(Manners(per_second=1000, retries=0)) as client:
+        result = collect(tmp_path, Fixed(f"http://{host}/x.jpg"), client)
+        assert (result.counts["refused"], result.problems[0][1][:16]) == (1, "it is no address")
+        assert collect(tmp_path, Fixed(f"http://{host}/x.jpg"), client).before == 1
+
+
+class Unread(httpx.SyncByteStream):
+    """A body that nobody may read: it may be of any size."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        raise AssertionError
+
+
+def redirecting(place: str) -> httpx.MockTransport:
+    """A server that sends on to another place."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/first":
+            return httpx.Response(302, headers={"Location": place}, stream=Unread())
+        return httpx.Response(200, stream=httpx.ByteStream(b"here"))
+
+    return httpx.MockTransport(answer)
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "localhost", "169.254.169.254", "10.0.0.1", "[::1]", "[::ffff:127.0.0.1]", "2130706433", "0"]
+)
+def test_a_stranger_does_not_lead_to_this_machine_or_its_network(host: str) -> None:
+    with (
+        Client(QUICK, redirecting(f"http://{host}/latest/meta-data/")) as client,
+        pytest.raises(RefusedError, match="address of this machine or its network"),
+    ):
+        client.get("http://93.184.215.14/first")
+
+
+@pytest.mark.parametrize("host", ["93.184.215.14", "127.0.0.1"])
+def test_other_redirects_are_followed(host: str) -> None:
+    with Client(QUICK, redirecting("/second")) as client:
+        assert client.get(f"http://{host}/first") == b"here"
+    with Client(QUICK, redirecting("http://93.184.215.14/second")) as client:
+        assert client.get(f"http://{host}/first") == b"here"
 
 
 def test_a_busy_server_is_asked_again_when_it_says() -> None:
@@ -175,7 +235,7 @@ def test_photos_are_asked_for_as_they_are() -> None:
 
 def test_requests_to_one_host_keep_their_distance() -> None:
     waited: list[float] = []
-    transport = httpx.MockTransport(lambda _: httpx.Response(200))
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, stream=httpx.ByteStream(b"")))
     with Client(Manners(per_second=0.1), transport) as client, pytest.MonkeyPatch.context() as patch:
         patch.setattr("time.sleep", waited.append)
         for _ in range(3):

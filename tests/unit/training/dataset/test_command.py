@@ -109,3 +109,26 @@ def test_a_command_that_needs_no_labels_judged_loads_no_scikit_learn() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_division_that_cannot_be_writes_no_groups(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = folders(tmp_path / "data", {"hat": 6, "cap": 6})
+    run(capsys, "import", data)
+    before = manifest.require(data)
+    options = ["--group", r"(\d)", "--exact"]
+    assert main(["data", "split", str(data), *options, "--validation", "0.6", "--test", "0.6"]) == 2
+    assert "error [invalid_arguments]" in capsys.readouterr().err
+    assert manifest.require(data) == before
+    run(capsys, "split", data, *options)
+    assert {row.group for row in manifest.require(data)} == {str(number) for number in range(6)}
+
+
+def test_linked_folders_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    theirs = folders(tmp_path / "theirs", {"hat": 1})
+    (theirs / "hat" / "empty.png").write_bytes(b"")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "hat").symlink_to(theirs / "hat")
+    found = run(capsys, "verify", tmp_path / "data")
+    assert (found["linked"], found["moved"], len(found["findings"])) == (["hat"], 0, 1)
+    assert main(["data", "verify", str(tmp_path / "data")]) == 0
+    assert "linked: hat: it is a link to a folder" in capsys.readouterr().out

@@ -149,3 +149,12 @@ def test_only_the_same_bytes_count_if_that_is_asked_for(tmp_path: Path) -> None:
     data_set(tmp_path, *((data, About("hat")) for data in [photo(1, edge=256), *resaved(1)]))
     assert len(find_duplicates(tmp_path).set_aside) == 3
     assert find_duplicates(tmp_path, -1).set_aside == []
+
+
+def test_copies_in_no_split_are_compared_with_every_other_one() -> None:
+    rows = [row("a.png", sha256="a"), row("b.png", "train", sha256="a"), row("c.png", "test", sha256="a")]
+    found = choose(rows, list(exact_pairs(rows)), [1, 1, 1])
+    assert [(twin.row.path, twin.of.path, twin.leak) for twin in found.set_aside] == [
+        ("hat/a.png", "hat/c.png", False),
+        ("hat/b.png", "hat/c.png", True),
+    ]

@@ -14,7 +14,7 @@ from PIL import Image
 
 from tests.unit.training.dataset.made import folders, photo
 from tests.unit.training.dataset.server import serving
-from training.dataset import archive
+from training.dataset import archive, importing
 from training.dataset.importing import import_folder, import_in_place, import_torchvision, import_zip
 from training.dataset.intake import About
 from twinlens.dataset import manifest
@@ -189,9 +189,19 @@ def test_a_size_that_is_a_lie_is_found(tmp_path: Path) -> None:
     assert result.new == 0 and len(result.left_out) == 1
 
 
-@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
-def test_a_damaged_entry_is_left_out(tmp_path: Path, method: int) -> None:
-    path = zipped(tmp_path / "made.zip", {"hat/1.png": photo(1), "hat/2.png": photo(2)}, method)
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_what_may_grow_in_one_step_is_not_unpacked(tmp_path: Path, method: int) -> None:
+    path = zipped(tmp_path / "made.zip", {"hat/1.png": photo(1)}, method)
+    with zipfile.ZipFile(path, "a") as made:
+        made.writestr("hat/2.png", photo(2), zipfile.ZIP_DEFLATED)
+    result = import_zip(tmp_path / "data", path, ALL)
+    assert result.new == 1
+    assert result.left_out == [("hat/1.png", "it is packed in another way than stored or deflated")]
+
+
+def test_a_damaged_entry_is_left_out(tmp_path: Path) -> None:
+    files = {"hat/1.png": photo(1), "hat/2.png": photo(2)}
+    path = zipped(tmp_path / "made.zip", files, zipfile.ZIP_DEFLATED)
     data = bytearray(path.read_bytes())
     data[60:400] = bytes(340)
     path.write_bytes(bytes(data))
@@ -219,6 +229,73 @@ def test_what_is_no_archive_is_said_to_be_none(tmp_path: Path, data: bytes) -> N
     with pytest.raises(TwinlensError, match="ZIP") as caught:
         import_zip(tmp_path / "data", tmp_path / "made.zip", ALL)
     assert caught.value.code == "invalid_data"
+
+
+def test_names_that_cannot_be_read_are_an_error(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "made.zip", {"hüt/1.png": photo(1)})
+    path.write_bytes(path.read_bytes().replace("hüt".encode(), b"h\xff\xfet"))
+    with pytest.raises(TwinlensError, match="ZIP") as caught:
+        import_zip(tmp_path / "data", path, ALL)
+    assert caught.value.code == "invalid_data"
+
+
+def test_an_archive_of_a_later_version_is_an_error(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "made.zip", {"hat/1.png": photo(1)})
+    data = bytearray(path.read_bytes())
+    data[data.index(b"PK\x01\x02") + 6] = 200
+    path.write_bytes(bytes(data))
+    with pytest.raises(TwinlensError, match="version") as caught:
+        import_zip(tmp_path / "data", path, ALL)
+    assert caught.value.code == "invalid_data"
+
+
+@pytest.mark.parametrize(("stored", "label"), [("帽子".encode(), "帽子"), ("hüt".encode("cp437"), "hüt")])
+def test_names_that_do_not_say_their_encoding_are_read(tmp_path: Path, stored: bytes, label: str) -> None:
+    """Finder writes UTF-8 without the flag for it, old programs on Windows write CP437."""
+    path = zipped(tmp_path / "made.zip", {f"{'x' * len(stored)}/1.png": photo(1)})
+    path.write_bytes(path.read_bytes().replace(b"x" * len(stored) + b"/", stored + b"/"))
+    assert import_zip(tmp_path / "data", path, ALL).new == 1
+    (row,) = manifest.require(tmp_path / "data")
+    assert (row.label, row.origin) == (label, f"made.zip/{label}/1.png")
+
+
+def test_a_name_that_cannot_be_listed_is_left_out(tmp_path: Path) -> None:
+    folders(tmp_path, {"hat": 2})
+    (tmp_path / "hat" / "1.png").rename(tmp_path / "hat" / "a\\b.png")
+    result = import_in_place(tmp_path, ALL)
+    assert (result.new, [name for name, _ in result.left_out]) == (1, ["hat/a\\b.png"])
+    assert "rename it" in result.left_out[0][1]
+    assert [row.path for row in manifest.require(tmp_path)] == ["hat/0.png"]
+
+
+def test_of_a_data_set_what_is_not_listed_so_is_left_out_and_reviews_stay(tmp_path: Path) -> None:
+    source = folders(tmp_path / "source", {"hat": 2})
+    import_in_place(source, ALL)
+    rows = [row.model_copy(update={"reviewed": "2026-11-27T00:00:00+00:00"}) for row in manifest.require(source)]
+    manifest.write(source, rows)
+    (source / "hat" / "0.png").write_bytes(photo(9))
+    result = import_folder(tmp_path / "data", source, ALL)
+    assert [name for name, _ in result.left_out] == ["hat/0.png"]
+    assert [(row.sha256, row.reviewed) for row in manifest.require(tmp_path / "data")] == [
+        (rows[1].sha256, rows[1].reviewed)
+    ]
+
+
+def test_photos_in_memory_are_bounded_by_their_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importing, "_BYTES_AT_ONCE", 10)
+    items = [importing.Item(str(size), ALL, bytes, size) for size in (4, 4, 4, 30, 10, 1)]
+    blocks = [[item.size for item in block] for block in importing._blocks(iter(items))]
+    assert blocks == [[4, 4], [4], [30], [10], [1]]
+    assert [len(block) for block in importing._blocks([items[0]._replace(size=0)] * 130)] == [64, 64, 2]
+
+
+def test_a_file_of_too_many_bytes_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importing, "MOST_BYTES", 5000)
+    source = folders(tmp_path / "source", {"hat": 1})
+    (source / "hat" / "small.png").write_bytes(photo(5, edge=16))
+    result = import_folder(tmp_path / "data", source, ALL)
+    assert [name for name, _ in result.left_out] == ["hat/0.png"] and "larger than" in result.left_out[0][1]
+    assert result.new == 1
 
 
 def mnist(root: Path, count: int) -> None:

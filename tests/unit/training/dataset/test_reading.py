@@ -130,3 +130,50 @@ def test_what_cannot_be_learned_is_refused(photos: Path) -> None:
     manifest.write(photos, [row for row in manifest.require(photos) if row.label == "cap"])
     with pytest.raises(TwinlensError, match="has 1 label to learn"):
         open_dataset(photos)
+
+
+def places(data: DataSet) -> dict[str, set[str | None]]:
+    """The splits of each group."""
+    found: dict[str, set[str | None]] = {}
+    for row in data.rows or []:
+        found.setdefault(str(row.group), set()).add(row.split)
+    return found
+
+
+def grouped(folder: Path, people: int) -> None:
+    """Give each photo a person, of whom each has photos under both labels, and no split."""
+    rows = [
+        row.model_copy(update={"group": f"person {index % people}", "split": None})
+        for index, row in enumerate(manifest.require(folder))
+    ]
+    manifest.write(folder, rows)
+
+
+def test_groups_without_splits_are_kept_whole(photos: Path) -> None:
+    grouped(photos, 6)
+    data = open_dataset(photos)
+    assert {len(found) for found in places(data).values()} == {1}
+    assert all(data.counts.values()) and sum(data.counts.values()) == 20
+    assert open_dataset(photos).splits == data.splits
+    assert len({open_dataset(photos, seed=seed).digest for seed in range(4)}) > 1
+
+
+def test_groups_are_kept_whole_where_one_split_is_missing(photos: Path) -> None:
+    rows = [
+        row.model_copy(update={"group": f"person {index // 2}", "split": "test" if row.split == "test" else "train"})
+        for index, row in enumerate(manifest.require(photos))
+    ]
+    held = {row.path for row in rows if row.split == "test"}
+    manifest.write(photos, rows)
+    data = open_dataset(photos)
+    assert {row.path for row in data.rows or [] if row.split == "test"} == held
+    torn = [found for found in places(data).values() if len(found) > 1]
+    assert all(found == {"train", "test"} for found in torn)  # as they were given
+    assert data.counts["validation"] > 0
+
+
+def test_too_few_groups_to_hold_some_out_are_refused(photos: Path) -> None:
+    grouped(photos, 1)
+    with pytest.raises(TwinlensError, match="too few groups for train and test") as caught:
+        open_dataset(photos)
+    assert caught.value.code == "invalid_data"

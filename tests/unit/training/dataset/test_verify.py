@@ -9,6 +9,7 @@ from tests.unit.training.dataset.made import data_set, photo
 from training.dataset.intake import About
 from training.dataset.verify import verify
 from twinlens.dataset import manifest
+from twinlens.dataset.manifest import Row
 from twinlens.dataset.quarantine import LOG, QUARANTINE, Finding, entries, restore, set_aside
 from twinlens.errors import TwinlensError
 
@@ -174,3 +175,80 @@ def test_a_name_that_is_not_utf_8_comes_back(tmp_path: Path) -> None:
     assert not (tmp_path / name).exists()
     assert restore(tmp_path, lambda _: True) == [name]
     assert (tmp_path / name).exists()
+
+
+def test_half_a_line_of_the_log_is_no_move(tmp_path: Path) -> None:
+    for name in ("a.png", "b.png"):
+        (tmp_path / name).write_bytes(name.encode())
+    set_aside(tmp_path, [Finding("a.png", "broken", "")])
+    with (tmp_path / QUARANTINE / LOG).open("ab") as log:  # as a full disk or a power loss leaves it
+        log.write(b'{"time": "2026-11-27T00:00:00+00:00", "pa')
+    assert [entry["path"] for entry in entries(tmp_path)] == ["a.png"]
+    set_aside(tmp_path, [Finding("b.png", "tiny", "")])
+    assert [entry["path"] for entry in entries(tmp_path)] == ["a.png", "b.png"]
+    assert restore(tmp_path, lambda _: True) == ["a.png", "b.png"]
+
+
+@pytest.fixture
+def aside(tmp_path: Path) -> list[Row]:
+    """Three photos that were all set aside."""
+    rows = data_set(tmp_path, *((photo(seed), About("hat")) for seed in range(3)))
+    set_aside(tmp_path, [Finding(row.path, "reviewed", "") for row in rows])
+    assert manifest.require(tmp_path) == []
+    return rows
+
+
+def test_rows_are_listed_before_their_files_come_back(
+    tmp_path: Path, aside: list[Row], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So a process that is killed in between has lost no row, and the same command goes on."""
+    rename, listed = Path.rename, list[int]()
+
+    def watched(self: Path, target: Path) -> Path:
+        listed.append(len(manifest.require(tmp_path)))
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", watched)
+    restore(tmp_path, lambda _: True)
+    assert listed == [3, 3, 3]
+
+
+def test_restoring_goes_on_where_it_was_killed(tmp_path: Path, aside: list[Row]) -> None:
+    manifest.write(tmp_path, aside)  # as it is when the first file is back, and the process is killed
+    first, *_ = entries(tmp_path)
+    (tmp_path / first["to"]).rename(tmp_path / first["path"])
+    assert len(restore(tmp_path, lambda _: True)) == 2
+    assert manifest.require(tmp_path) == sorted(aside, key=lambda row: row.path)
+    assert verify(tmp_path).findings == []
+
+
+def test_what_cannot_come_back_is_not_listed(tmp_path: Path, aside: list[Row], monkeypatch: pytest.MonkeyPatch) -> None:
+    rename, moved = Path.rename, list[str]()
+
+    def full(self: Path, target: Path) -> Path:
+        if moved:
+            raise OSError(28, "No space left on device")
+        moved.append(target.relative_to(tmp_path).as_posix())
+        return rename(self, target)
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space"):
+        patch.setattr(Path, "rename", full)
+        restore(tmp_path, lambda _: True)
+    assert [row.path for row in manifest.require(tmp_path)] == moved
+    assert len(restore(tmp_path, lambda _: True)) == 2
+    assert manifest.require(tmp_path) == sorted(aside, key=lambda row: row.path)
+
+
+def test_a_folder_that_is_a_link_is_told_and_left_alone(tmp_path: Path) -> None:
+    theirs, data = tmp_path / "theirs", tmp_path / "data"
+    (theirs / "deep").mkdir(parents=True)
+    (theirs / "deep" / "empty.png").write_bytes(b"")
+    data_set(data, (photo(1), About("cap")))
+    (data / "hat").symlink_to(theirs)
+    (data / "cap" / "empty.png").write_bytes(b"")
+    found = verify(data)
+    assert found.linked == ["hat"]
+    assert [finding.path for finding in found.findings] == ["cap/empty.png", "hat/deep/empty.png"]
+    assert set_aside(data, found.findings) == 1
+    assert (theirs / "deep" / "empty.png").is_file() and not (data / "cap" / "empty.png").exists()
+    assert [entry["path"] for entry in entries(data)] == ["cap/empty.png"]
