@@ -99,6 +99,24 @@ def test_by_the_keyboard_alone(page: Page, data: Path) -> None:
     actions = [(decision.action, decision.who) for decision in log.read(data)]
     expected = ["relabel", "undo", "relabel", "undo", "confirm", "undo", "set-aside"]
     assert actions == [(action, "ana") for action in expected]
+    page.reload()
+    expect(page.get_by_test_id("status")).to_have_text("1 of 7")
+    page.keyboard.press("z")  # a decision of before the page was loaded, on a photo that it was not told of
+    expect(page.get_by_test_id("path")).to_have_text("red/7.png")
+    expect(page.get_by_test_id("label")).to_have_text("red")
+    assert rows(data)["red/7.png"].label == "red"
+
+
+def test_nothing_is_decided_before_the_photo_is_there(page: Page, data: Path) -> None:
+    page.locator("#filter").select_option("all")
+    page.get_by_test_id("photo").evaluate("image => image.decode()")
+    page.route("**/photos/**", lambda route: None)  # never answered
+    page.get_by_test_id("photo").evaluate("image => { image.src = 'photos/blue/2.png?anew'; }")
+    for key in ("Enter", "x"):
+        page.keyboard.press(key)
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_test_id("status")).to_have_text("2 of 8")
+    assert log.read(data) == []
 
 
 def test_all_photos_back_and_forth(page: Page) -> None:
@@ -114,6 +132,7 @@ def test_all_photos_back_and_forth(page: Page) -> None:
 def test_what_was_changed_meanwhile_is_said(page: Page, data: Path) -> None:
     changed = [row.model_copy(update={"label": "blue"}) for row in manifest.require(data)]
     manifest.write(data, changed)
+    page.get_by_test_id("photo").evaluate("image => image.decode()")  # before that, a key decides nothing
     page.keyboard.press("Enter")
     expect(page.get_by_role("alert")).to_contain_text("Load the page again")
     assert rows(data) == {row.path: row for row in changed}
@@ -131,6 +150,7 @@ def test_for_everyone(page: Page, width: int) -> None:
 
 def test_the_issues_of_check_come_first(browser: Browser, data: Path, models_folder: Path) -> None:
     doubtful = {"path": "blue/2.png", "label": "blue", "score": 0.0, "suggested": "red", "suggested_score": 0.9}
+    doubtful["sha256"] = rows(data)["blue/2.png"].sha256
     report = data.parent / "report" / "data" / data.name
     report.mkdir(parents=True)
     (report / "check.json").write_text(json.dumps({"label_noise": {"doubtful": [doubtful]}}))

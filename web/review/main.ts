@@ -52,7 +52,11 @@ async function load(): Promise<void> {
 
 async function decide(action: Decision['action'], label = ''): Promise<void> {
   const { current } = pile;
-  if (!current) return;
+  if (!current || !photo.complete) return; // keys that are pressed before a photo is there decide nothing
+  if (action === 'confirm' && photo.naturalWidth === 0) {
+    tell(TEXTS[language].unreadable);
+    return;
+  }
   const { path, label: seen } = current;
   await send(() => server.decide(action === 'relabel' ? { action, path, seen, label } : { action, path, seen }));
 }
@@ -64,6 +68,10 @@ async function send(ask: () => Promise<Decided>): Promise<void> {
   try {
     const decided = await ask();
     standing += decided.action === 'undo' ? -1 : 1;
+    if (decided.label !== null && !pile.knows(decided.path)) {
+      review = await server.photos();
+      pile.reload(review.photos);
+    }
     pile.decided(decided);
     problem.hidden = true;
     choice.value = '';

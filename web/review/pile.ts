@@ -60,6 +60,17 @@ export class Pile {
     this.at = Math.min(Math.max(this.at + steps, 0), this.shown.length);
   }
 
+  /** Whether the page has been told of a photo: one that was set aside before it was loaded, it has not. */
+  knows(path: string): boolean {
+    return this.photos.some((photo) => photo.path === path);
+  }
+
+  /** Take in the photos as the server has them by now; what is looked at stays. */
+  reload(photos: readonly Photo[]): void {
+    this.photos = photos;
+    this.gone.clear();
+  }
+
   /** Take in what was decided: the next photo is looked at, or after an undo the one that is back. */
   decided({ action, path, label, reviewed }: Decided): void {
     if (label === null) {

@@ -60,6 +60,16 @@ test('an undo shows a photo that the filter does not', () => {
   expect(pile.current?.path).toBe('a');
 });
 
+test('an undo brings back a photo that the page was not told of', () => {
+  const pile = new Pile(PHOTOS);
+  pile.move(1);
+  expect([pile.knows('b'), pile.knows('z')]).toEqual([true, false]);
+  pile.reload([...PHOTOS, photo('z')]);
+  expect(pile.current?.path).toBe('b');
+  pile.decided(decided('undo', 'z', 'hat', null));
+  expect([pile.current?.path, pile.knows('z'), pile.count('all')]).toEqual(['z', true, 5]);
+});
+
 test('the strongest suggestion of another label', () => {
   expect(suggestionFor(PHOTOS[1])).toBe('other0');
   expect(suggestionFor({ ...PHOTOS[1], label: 'other0' })).toBe('other1');
