@@ -76,9 +76,11 @@ def test_by_the_keyboard_alone(page: Page, data: Path) -> None:
     expect(page.get_by_test_id("suggested")).to_contain_text("It is green")
     assert page.get_by_test_id("photo").evaluate("image => image.decode().then(() => image.naturalWidth)") == 67
     page.keyboard.press("s")
+    expect(page.get_by_test_id("done")).to_be_visible()
     expect(page.get_by_test_id("done")).to_have_text("That was the last one.")
     assert rows(data)["red/7.png"].label == "green"
     page.keyboard.press("z")
+    expect(page.get_by_test_id("done")).to_be_hidden()
     expect(page.get_by_test_id("label")).to_have_text("red")
     page.keyboard.press("l")
     page.keyboard.type("magenta")
