@@ -11,17 +11,14 @@ import hashlib
 import logging
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
 
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
 from twinlens.contract import Format
 from twinlens.errors import TwinlensError
+from twinlens.feedback.rows import SUFFIXES
 from twinlens.store import write_atomically
-
-SUFFIXES: Final[dict[Format, str]] = {"jpeg": ".jpg", "png": ".png", "webp": ".webp"}
-"""Of the formats that :func:`twinlens.feedback.strip.stripped` makes."""
 
 logger = logging.getLogger("twinlens")
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from twinlens.contract import Format, Sha256
 
 State: TypeAlias = Literal["new", "accepted", "relabelled", "set-aside"]
+SUFFIXES: Final[dict[Format, str]] = {"jpeg": ".jpg", "png": ".png", "webp": ".webp"}
+"""What files are called, of the formats that :func:`twinlens.feedback.strip.stripped` makes."""
 
 
 class Answerer(BaseModel):

@@ -215,7 +215,7 @@ class Store:
             .group_by("state")
         )
         with _reached(), self._engine.begin() as connection:
-            states = connection.execute(numbered.select_from(FEEDBACK.join(PHOTOS))).all()
+            states = connection.execute(states_of).all()
             said, agreed, clients = connection.execute(
                 select(func.count(), right, func.count(FEEDBACK.c.client.distinct())).select_from(FEEDBACK)
             ).one()

@@ -1,4 +1,4 @@
-"""Decisions on photos: confirm a label, give another one, set a photo aside, take the last decision back.
+"""Decisions on photos: confirm a label, give another one, set a photo aside, take one in, take the last one back.
 
 The log comes first, then the manifest: a decision whose log line is there and whose row is not, because the process was
 killed in between, is finished by the next one. Nothing is changed in place: photos stay where they are, or move to
@@ -7,8 +7,10 @@ quarantine, and every manifest that there was can be made again (``twinlens.revi
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -16,12 +18,35 @@ from twinlens.dataset import manifest, quarantine
 from twinlens.dataset.manifest import Row
 from twinlens.dataset.quarantine import Finding
 from twinlens.errors import TwinlensError
+from twinlens.folders import readable
 from twinlens.review import log
 from twinlens.review.log import Action, Decision
+from twinlens.store import write_atomically
 
 REASON: Final = "reviewed"
 """Why a photo that a reviewer has set aside is in quarantine."""
 WHO_CHARACTERS: Final = 100
+_NAME: Final = 20
+
+
+@dataclass(frozen=True)
+class Newcomer:
+    """A photo that visitors sent and that is not in the data set."""
+
+    shown: str
+    """What the page knows it by."""
+    feedback: str
+    """Id of the feedback by which it is decided on."""
+    sha256: str
+    suffix: str
+    """Of its file's name, with the dot."""
+    label: str
+    """What most say that it is; empty where that is none of the model's labels."""
+
+    @property
+    def origin(self) -> str:
+        """As the manifest records it."""
+        return f"feedback:{self.feedback}"
 
 
 class Reviewer:
@@ -41,41 +66,77 @@ class Reviewer:
             )
         self.folder, self.who = folder, who.strip()
 
-    def confirm(self, path: str, seen: str) -> Decision:
+    def confirm(self, path: str, seen: str, feedback: str | None = None) -> Decision:
         """Say that a photo's label is right.
 
         :param path: of the photo, as the manifest has it.
         :param seen: the label that it was shown with.
+        :param feedback: id of what visitors said of it, if they did; recorded with the decision.
         :raises TwinlensError: ``review_conflict`` if it has another one by now, or is no longer there.
         """
         with self._held() as rows:
             row = self._row(rows, path, seen)
-            return self._record(rows, "confirm", row, row.model_copy(update={"reviewed": log.now()}))
+            confirmed = row.model_copy(update={"reviewed": log.now()})
+            return self._record(rows, "confirm", row, confirmed, feedback=feedback)
 
-    def relabel(self, path: str, seen: str, label: str) -> Decision:
+    def relabel(self, path: str, seen: str, label: str, feedback: str | None = None) -> Decision:
         """Give a photo another label.
 
         :raises TwinlensError: as :meth:`confirm` does; ``invalid_arguments`` for what cannot be a label.
         """
-        try:
-            label = manifest.check_label(label)
-        except ValueError as error:
-            raise TwinlensError("invalid_arguments", f"{error}: choose another one.") from None
+        label = _checked(label)
         with self._held() as rows:
             row = self._row(rows, path, seen)
-            return self._record(rows, "relabel", row, row.model_copy(update={"label": label, "reviewed": log.now()}))
+            relabelled = row.model_copy(update={"label": label, "reviewed": log.now()})
+            return self._record(rows, "relabel", row, relabelled, feedback=feedback)
 
-    def set_aside(self, path: str, seen: str) -> Decision:
+    def set_aside(self, path: str, seen: str, feedback: str | None = None) -> Decision:
         """Take a photo out of the data set, into quarantine.
 
         :raises TwinlensError: as :meth:`confirm` does.
         """
         with self._held() as rows:
-            return self._record(rows, "set-aside", self._row(rows, path, seen), None)
+            return self._record(rows, "set-aside", self._row(rows, path, seen), None, feedback=feedback)
 
-    def undo(self) -> Decision:
+    def take_in(self, newcomer: Newcomer, label: str, data: bytes) -> Decision:
+        """Take a photo into the data set, to learn from: as ``LABEL/the first 20 digits of its SHA-256.suffix``.
+
+        :param data: the bytes of its file, which are on the disk before anything names them.
+        :raises TwinlensError: ``invalid_arguments`` for what cannot be a label; ``review_conflict`` if it is in the
+            data set by now; ``cannot_write``.
+        """
+        label = _checked(label)
+        row = Row(
+            path=f"{label}/{newcomer.sha256[:_NAME]}{newcomer.suffix}",
+            sha256=newcomer.sha256,
+            label=label,
+            split="train",
+            origin=newcomer.origin,
+            reviewed=log.now(),
+        )
+        with self._held() as rows:
+            _require_absent(rows, newcomer)
+            try:
+                write_atomically(self.folder / row.path, data)
+            except OSError as error:
+                where = readable(self.folder / row.path)
+                raise TwinlensError("cannot_write", f"{where} could not be written ({error.strerror}).") from None
+            action: Action = "confirm" if label == newcomer.label else "relabel"
+            return self._record(rows, action, None, row, feedback=newcomer.feedback, shown=newcomer.shown)
+
+    def leave_out(self, newcomer: Newcomer) -> Decision:
+        """Decide that a photo does not come into the data set.
+
+        :raises TwinlensError: ``review_conflict`` if it is in it by now.
+        """
+        with self._held() as rows:
+            _require_absent(rows, newcomer)
+            return self._record(rows, "set-aside", None, None, feedback=newcomer.feedback, shown=newcomer.shown)
+
+    def undo(self, before: Callable[[Decision], None] = lambda _: None) -> Decision:
         """Take the last decision back that stands, whoever made it.
 
+        :param before: called with that decision once it is sure that it can be taken back; what it raises prevents it.
         :raises TwinlensError: ``nothing_to_undo`` if there is none; ``review_conflict`` if something else has changed
             the photo's row since; as :func:`twinlens.dataset.quarantine.restore` does.
         """
@@ -89,7 +150,10 @@ class Reviewer:
                     "review_conflict",
                     f"{last.path} was changed by something else since decision {last.number}: it stays as it is.",
                 )
-            return self._record(rows, "undo", last.after, last.before, undoes=last.number)
+            before(last)
+            return self._record(
+                rows, "undo", last.after, last.before, undoes=last.number, feedback=last.feedback, shown=last.shown
+            )
 
     @contextmanager
     def _held(self) -> Iterator[dict[str, Row]]:
@@ -111,13 +175,21 @@ class Reviewer:
         return row
 
     def _record(
-        self, rows: dict[str, Row], action: Action, before: Row | None, after: Row | None, undoes: int | None = None
+        self,
+        rows: dict[str, Row],
+        action: Action,
+        before: Row | None,
+        after: Row | None,
+        *,
+        undoes: int | None = None,
+        feedback: str | None = None,
+        shown: str | None = None,
     ) -> Decision:
-        row = before or after
-        assert row is not None, "a decision is on a photo"
-        changed = {path: each for path, each in rows.items() if path != row.path} | (
-            {after.path: after} if after else {}
-        )
+        changed = dict(rows)
+        if before is not None:
+            changed.pop(before.path, None)
+        if after is not None:
+            changed[after.path] = after
         decision = Decision(
             number=len(log.read(self.folder)) + 1,
             time=log.now(),
@@ -127,6 +199,8 @@ class Reviewer:
             after=after,
             manifest=manifest.digest(changed.values()),
             undoes=undoes,
+            feedback=feedback,
+            shown=shown,
         )
         log.append(self.folder, decision)
         self._apply(rows, decision)
@@ -135,12 +209,33 @@ class Reviewer:
     def _apply(self, rows: dict[str, Row], decision: Decision) -> None:
         """Make the data set what a decision says that it is."""
         path, after = decision.path, decision.after
+        if after is None and decision.before is None:  # of a photo that never was in it
+            return
         if after is None:
             detail = f"{decision.who}, decision {decision.number}"
             quarantine.set_aside(self.folder, [Finding(path, REASON, detail)], keep=False)
             rows.pop(path, None)
             return
-        if decision.before is None:
+        if decision.before is None and not self._is_there(after):
             quarantine.restore(self.folder, lambda entry: bool(entry["path"] == path), keep=False)
         rows[path] = after
         manifest.write(self.folder, rows.values(), keep=False)
+
+    def _is_there(self, row: Row) -> bool:
+        """Whether the file of a row is in its place: one that was taken in is, one that was set aside is not."""
+        try:
+            return hashlib.sha256((self.folder / row.path).read_bytes()).hexdigest() == row.sha256
+        except OSError:
+            return False
+
+
+def _checked(label: str) -> str:
+    try:
+        return manifest.check_label(label)
+    except ValueError as error:
+        raise TwinlensError("invalid_arguments", f"{error}: choose another one.") from None
+
+
+def _require_absent(rows: dict[str, Row], newcomer: Newcomer) -> None:
+    if newcomer.sha256 in {row.sha256 for row in rows.values()}:
+        raise TwinlensError("review_conflict", "The photo is in the data set by now. Load the page again.")

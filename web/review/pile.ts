@@ -3,7 +3,7 @@
  */
 import type { Decided, Photo } from './api.ts';
 
-export const FILTERS = ['doubtful', 'label-issue', 'high-loss', 'not-sure', 'all'] as const;
+export const FILTERS = ['doubtful', 'feedback', 'label-issue', 'high-loss', 'not-sure', 'all'] as const;
 export type Filter = (typeof FILTERS)[number];
 
 /** Whether a photo is among those that a filter shows. */
@@ -43,6 +43,11 @@ export class Pile {
 
   get length(): number {
     return this.shown.length;
+  }
+
+  /** Whether a path is one of those that were loaded. */
+  knows(path: string): boolean {
+    return this.photos.some((photo) => photo.path === path);
   }
 
   /** How many photos a filter would show now. */
