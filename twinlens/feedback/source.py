@@ -171,7 +171,7 @@ class ServerSource:
         code, detail = told.get("code"), str(told.get("detail", ""))
         if code == "not_found" and path == "/v1/feedback":
             detail = "That server takes no feedback, or has no TWINLENS_FEEDBACK_TOKEN: nobody can read it over HTTP."
-        if code in CODES and CODES[code].status < 500:
+        if isinstance(code, str) and code in CODES and CODES[code].status < 500:
             raise TwinlensError(code, detail)
         raise TwinlensError("feedback_unavailable", f"The server of feedback answers {answer.status_code}. {detail}")
 

@@ -42,7 +42,7 @@ def test_the_counts(kept: list[str], capsys) -> None:
     assert main(["feedback", "stats"]) == 0
     assert capsys.readouterr().out.startswith("3 words of 2 clients on 2 photos (0.0 MiB): 1 new, 1 accepted")
     assert main(["feedback", "stats", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["right"] == 1
+    assert json.loads(capsys.readouterr().out)["right"] == 2
 
 
 def test_what_is_removed_is_gone(kept: list[str], tmp_path: Path, capsys) -> None:
