@@ -155,7 +155,7 @@ class Store:
         """
         wanted = _rows().order_by(FEEDBACK.c.received, FEEDBACK.c.id).limit(limit)
         if state is not None:
-            wanted = wanted.where(state == _STATE)
+            wanted = wanted.where(_STATE.in_([state]))
         with _reached(), self._engine.begin() as connection:
             if after is not None:
                 found = _row(connection, after)

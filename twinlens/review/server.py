@@ -141,7 +141,7 @@ class _State:
             raise TwinlensError("invalid_request", "action is one of confirm, relabel and set-aside.")
         label = _text(given, "label") if action == "relabel" else seen if action == "confirm" else None
         decision = await run_in_threadpool(self._decide, path, seen, label)
-        return _told(decision, decision.after and decision.after.label)
+        return _told(decision, _label_after(decision))
 
     async def undo(self, _: Request) -> Response:
         return _told(*await run_in_threadpool(self._undo))
@@ -186,7 +186,7 @@ class _State:
                 self._queue.load(log.read(self._reviewer.folder))
                 waiting = self._queue.said.get(decision.shown.removeprefix(PREFIX))
                 return decision, None if waiting is None else waiting.label or ""
-        return decision, decision.after and decision.after.label
+        return decision, _label_after(decision)
 
     def _photos(self) -> Response:
         folder = self._reviewer.folder
@@ -256,6 +256,10 @@ def _text(given: dict[str, Any], name: str) -> str:
     if not isinstance(value, str):
         raise TwinlensError("invalid_request", f"A decision needs {name}, a text.")
     return value
+
+
+def _label_after(decision: Decision) -> str | None:
+    return None if decision.after is None else decision.after.label
 
 
 def _told(decision: Decision, label: str | None) -> Response:

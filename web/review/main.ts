@@ -5,7 +5,16 @@
 import './review.css';
 import { byId, element } from '../src/dom.ts';
 import { recall, remember } from '../src/remember.ts';
-import { addressOf, type Decided, type Decision, isNewcomer, type Photo, RefusedError, type Review, Server } from './api.ts';
+import {
+  addressOf,
+  type Decided,
+  type Decision,
+  isNewcomer,
+  type Photo,
+  RefusedError,
+  type Review,
+  Server,
+} from './api.ts';
 import { type Filter, FILTERS, Pile, suggestionFor } from './pile.ts';
 import { type Language, TEXTS } from './text.ts';
 
@@ -121,7 +130,8 @@ function show(shown: Photo): void {
   byId('label', HTMLElement).textContent = shown.label === '' ? texts.noneOf : shown.label;
   byId('confirm', HTMLElement).hidden = shown.label === '';
   const reviewed = shown.reviewed === null ? '' : ` · ${texts.reviewed(shown.reviewed)}`;
-  byId('split', HTMLElement).textContent = `${texts.splits[isNewcomer(shown.path) ? 'new' : (shown.split ?? 'none')]}${reviewed}`;
+  byId('split', HTMLElement).textContent =
+    `${texts.splits[isNewcomer(shown.path) ? 'new' : (shown.split ?? 'none')]}${reviewed}`;
   byId('reasons', HTMLElement).replaceChildren(
     ...shown.reasons.map(({ kind, doubt, suggested: other }) =>
       element('li', kind, texts.reasons[kind](`${Math.round(100 * doubt)}%`, other)),

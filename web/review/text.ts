@@ -59,7 +59,13 @@ const en: Texts = {
     'not-sure': (percent) => `The model is not sure: ${percent} that its own answer is wrong`,
     feedback: (percent) => `Visitors have said what it is; ${percent} against the label`,
   },
-  splits: { train: 'in train', validation: 'in validation', test: 'in test', none: 'in no split', new: 'sent by visitors' },
+  splits: {
+    train: 'in train',
+    validation: 'in validation',
+    test: 'in test',
+    none: 'in no split',
+    new: 'sent by visitors',
+  },
   status: (at, all) => `${at} of ${all}`,
   suggested: (label) => `It is ${label}`,
   said: {
