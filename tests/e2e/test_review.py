@@ -82,6 +82,7 @@ def test_by_the_keyboard_alone(page: Page, data: Path) -> None:
     expect(page.get_by_test_id("done")).to_have_text("That was the last one.")
     assert rows(data)["red/7.png"].label == "green"
     page.keyboard.press("z")
+    expect(page.get_by_test_id("done")).to_be_hidden()  # until then the label of before stands there, out of sight
     expect(page.get_by_test_id("label")).to_have_text("red")
     page.keyboard.press("l")
     page.keyboard.type("magenta")
