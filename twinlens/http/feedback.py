@@ -178,7 +178,10 @@ class FeedbackApi:
         return verdict.apply(self._desk.store, number)
 
     def _check_token(self, request: Request) -> None:
-        """:raises TwinlensError: ``unauthorised`` unless the request has the admin token."""
+        """Let nobody in but who has the admin token.
+
+        :raises TwinlensError: ``unauthorised``.
+        """
         scheme, _, given = request.headers.get("authorization", "").partition(" ")
         right = hmac.compare_digest(given.strip().encode(), self._settings.feedback_token.encode())
         if scheme.lower() != "bearer" or not right:
@@ -225,7 +228,10 @@ def _text(form: Form, name: str) -> str:
 
 
 async def _verdict(request: Request) -> Verdict:
-    """:raises TwinlensError: ``body_too_large``, or ``invalid_request`` for what is no decision."""
+    """The decision that a request carries.
+
+    :raises TwinlensError: ``body_too_large``, or ``invalid_request`` for what is none.
+    """
     data = b""
     try:
         async for part in request.stream():
