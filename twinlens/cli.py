@@ -1,4 +1,4 @@
-"""The command line: ``twinlens serve``, ``site``, ``classify``, ``compare`` and ``review``.
+"""The command line: ``twinlens serve``, ``site``, ``classify``, ``compare``, ``review`` and ``feedback``.
 
 Options stand over the environment's settings. An error is one line that says what was wrong and what to do, and ends
 with status 2; ``classify`` and ``compare`` end with status 1 where some of the files could not be answered.
@@ -12,7 +12,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import twinlens
 from twinlens.errors import TwinlensError
@@ -73,10 +73,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 settings,
                 who=options.who,
                 issues=options.issues,
+                feedback=options.feedback,
                 port=options.at,
                 page=options.review_page,
                 judged=not options.no_model,
             )
+        if options.command == "feedback":
+            from twinlens.feedback.command import feedback
+
+            return feedback(settings, options.what, options)
         from twinlens.classify import classify
 
         return classify(options.files, settings, top_k=options.top_k, as_json=options.json)
@@ -142,6 +147,11 @@ def _parser() -> argparse.ArgumentParser:
     review.add_argument("data", type=_path, metavar="DATA", help="folder of the data set, which has a manifest")
     review.add_argument("--who", metavar="NAME", help="recorded with each decision (whoever is logged in)")
     review.add_argument("--issues", type=_path, metavar="FILE", help="check.json (report/data/NAME/check.json, if any)")
+    review.add_argument(
+        "--feedback",
+        metavar="ADDRESS",
+        help="server whose feedback is looked at, with the token of TWINLENS_FEEDBACK_TOKEN (the settings' own store)",
+    )
     review.add_argument("--no-model", action="store_true", help="do not ask the model in use about the photos")
     review.add_argument("--port", dest="at", type=_port, default=3001, metavar="PORT", help="port to listen on (3001)")
     review.add_argument(
@@ -152,12 +162,30 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FOLDER",
         help=argparse.SUPPRESS,
     )
+    _add_feedback(commands)
     for command in (serve, site):
         command.add_argument("--page", type=_path, metavar="FOLDER", help="folder of the built page")
     for command in (serve, site, classify, review):
         command.add_argument("--models", type=_path, metavar="FOLDER", help="folder that holds the models")
         command.add_argument("--model", metavar="NAME", help="name of the model in use")
     return parser
+
+
+def _add_feedback(commands: Any) -> None:
+    feedback = commands.add_parser(
+        "feedback",
+        help="look at what visitors said of answers",
+        description="Look at what visitors said of answers, in the store that TWINLENS_FEEDBACK names. Decisions are "
+        "made in `twinlens review`.",
+    )
+    what = feedback.add_subparsers(dest="what", required=True, metavar="WHAT")
+    listed = what.add_parser("list", help="what was said, in the order in which it came")
+    listed.add_argument("--state", choices=("new", "accepted", "relabelled", "set-aside"), help="only what is in it")
+    stats = what.add_parser("stats", help="how much there is")
+    for each in (listed, stats):
+        each.add_argument("--json", action="store_true", help="write JSON: list one object a line, stats one object")
+    remove = what.add_parser("remove", help="forget one visitor's word, and its photo if nobody else spoke of it")
+    remove.add_argument("id", metavar="ID", help="of the feedback, as `list` shows it")
 
 
 def _path(text: str) -> Path:

@@ -24,6 +24,7 @@ CODES: Final[dict[str, Code]] = {
     "invalid_multipart": Code(400, "The multipart body cannot be read"),
     "invalid_top_k": Code(400, "top_k cannot be used"),
     "invalid_request": Code(400, "The request cannot be read"),
+    "unauthorised": Code(401, "The admin token is missing or wrong"),
     "not_found": Code(404, "No such address"),
     "cannot_write": Code(500, "Something could not be written"),
     "missing_page": Code(404, "The page has not been built"),
@@ -34,10 +35,15 @@ CODES: Final[dict[str, Code]] = {
     "unsupported_format": Code(415, "This image format is not accepted"),
     "not_an_image": Code(422, "The bytes are not an image"),
     "broken_image": Code(422, "The image is broken"),
+    "unknown_label": Code(422, "The model has no such label"),
     "overloaded": Code(429, "Too many requests at once"),
+    "feedback_rate": Code(429, "Too much feedback in a short time"),
+    "feedback_quota": Code(429, "Enough feedback for one day"),
     "internal": Code(500, "Something went wrong on the server"),
     "not_ready": Code(503, "The server is not ready"),
+    "feedback_unavailable": Code(503, "The store of feedback cannot be reached"),
     "timeout": Code(504, "The request took too long"),
+    "feedback_full": Code(507, "No more feedback is stored"),
     # What a reviewer can cause.
     "review_conflict": Code(409, "The photo is no longer as it was shown"),
     "nothing_to_undo": Code(409, "There is no decision to undo"),
@@ -69,14 +75,16 @@ class TwinlensError(Exception):
 
     :param code: a key of :data:`CODES`.
     :param detail: one or two sentences: what was wrong, and what to do about it.
+    :param retry_seconds: after which the same request may be tried again, where that is known.
     :raises KeyError: if ``code`` is not a known code, which is a mistake in Twinlens itself.
     """
 
-    def __init__(self, code: str, detail: str) -> None:
+    def __init__(self, code: str, detail: str, retry_seconds: int | None = None) -> None:
         self.status, self.title = CODES[code]
         self.code = code
         self.detail = detail
+        self.retry_seconds = retry_seconds
         super().__init__(detail)
 
-    def __reduce__(self) -> tuple[type[TwinlensError], tuple[str, str]]:
-        return TwinlensError, (self.code, self.detail)
+    def __reduce__(self) -> tuple[type[TwinlensError], tuple[str, str, int | None]]:
+        return TwinlensError, (self.code, self.detail, self.retry_seconds)

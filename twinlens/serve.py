@@ -39,7 +39,8 @@ def serve(settings: Settings) -> None:
     """Serve until the process is told to end; then the whole tree of processes ends.
 
     :raises TwinlensError: ``port_in_use``, ``invalid_setting`` for an address that cannot be listened on,
-        ``missing_requirement`` where the package lies without ``service.py``, or what is wrong with the model.
+        ``missing_requirement`` where the package lies without ``service.py`` or without what feedback needs, or what is
+        wrong with the model.
     """
     if not (ROOT / "service.py").is_file():
         raise TwinlensError(
@@ -49,6 +50,10 @@ def serve(settings: Settings) -> None:
     version = open_current(settings.model_folder)
     version.read(version.contract.graphs.onnx.path)
     address = free_address(settings.host, settings.port, "twinlens serve")
+    if settings.feedback:
+        from twinlens.feedback.desk import require_feedback  # with the libraries of databases, which others need not
+
+        require_feedback(settings)
     os.environ.update(settings.to_environment())
     # Nothing leaves the machine unasked: BentoML would report its use.
     os.environ.setdefault("BENTOML_DO_NOT_TRACK", "true")

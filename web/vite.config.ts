@@ -39,7 +39,8 @@ function webManifest(): Plugin {
 
 /**
  * Writes into index.html what the page has to know of itself: the digests of its files, with which the service worker
- * tells a whole build from parts of two, and an empty place where a Twinlens server names the address that it answers.
+ * tells a whole build from parts of two, and empty places where a Twinlens server names the addresses that it answers
+ * at: the one that classifies, and the one that takes feedback, if it does.
  */
 function buildRecord(): Plugin {
   return {
@@ -54,7 +55,7 @@ function buildRecord(): Plugin {
       // Of the page's text too, so that a change of a word in it is another build.
       const id = sha256(JSON.stringify(files) + page).slice(0, 16);
       const record = `<script type="application/json" id="build">${JSON.stringify({ id, files })}</script>`;
-      const server = '<meta name="twinlens-server" content="">';
+      const server = ['server', 'feedback'].map((name) => `<meta name="twinlens-${name}" content="">`).join('\n    ');
       writeFileSync(`${dir}/index.html`, page.replace('</head>', `  ${server}\n    ${record}\n  </head>`));
     },
   };

@@ -15,10 +15,13 @@ from playwright.sync_api import Browser, Page, expect
 from tests import models
 from tests.e2e.axe import broken, broken_in_both_themes
 from tests.servers import running
+from tests.unit.feedback.made import word
+from training.rules import standard
 from twinlens.dataset import manifest, quarantine
 from twinlens.dataset.manifest import Row
+from twinlens.feedback.desk import Desk
 from twinlens.review import log
-from twinlens.settings import PREFIX
+from twinlens.settings import PREFIX, Settings
 
 REVIEW_PAGE = Path(__file__).parents[2] / "web" / "dist-review"
 
@@ -41,11 +44,11 @@ def data(tmp_path: Path) -> Path:
 
 
 @contextmanager
-def opened(browser: Browser, data: Path, models_folder: Path) -> Iterator[Page]:
+def opened(browser: Browser, data: Path, models_folder: Path, feedback: str = "") -> Iterator[Page]:
     """The page of a data set, with the command running; nothing is complained about but what a test refuses."""
     if not (REVIEW_PAGE / "index.html").is_file():
         pytest.fail(f"{REVIEW_PAGE} has no page in it. Run: make page")
-    settings = {f"{PREFIX}MODELS": str(models_folder), f"{PREFIX}MODEL": models.NAME}
+    settings = {f"{PREFIX}MODELS": str(models_folder), f"{PREFIX}MODEL": models.NAME, f"{PREFIX}FEEDBACK": feedback}
     command = [sys.executable, "-m", "twinlens", "review", str(data), "--who", "ana"]
     with running(settings, command, ready=False, cwd=data.parent) as server:
         context = browser.new_context(locale="en-GB")
@@ -80,7 +83,7 @@ def test_by_the_keyboard_alone(page: Page, data: Path) -> None:
     expect(page.get_by_test_id("done")).to_have_text("That was the last one.")
     assert rows(data)["red/7.png"].label == "green"
     page.keyboard.press("z")
-    expect(page.get_by_test_id("done")).to_be_hidden()
+    expect(page.get_by_test_id("done")).to_be_hidden()  # until then the label of before stands there, out of sight
     expect(page.get_by_test_id("label")).to_have_text("red")
     page.keyboard.press("l")
     page.keyboard.type("magenta")
@@ -161,3 +164,48 @@ def test_the_issues_of_check_come_first(browser: Browser, data: Path, models_fol
         expect(page.get_by_test_id("reasons")).to_contain_text("looks like photos of red")
         page.locator("#filter").select_option("label-issue")
         expect(page.get_by_test_id("status")).to_have_text("1 of 1")
+
+
+SCRIPT = "<img src=x onerror=window.hacked=1>"
+
+
+@pytest.fixture
+def desk(data: Path) -> Iterator[Desk]:
+    """What visitors said of a new photo, one of them with a script for a label."""
+    desk = Desk(Settings(feedback=f"sqlite:///{data.parent}/visitors.db"))
+    photo = models.encoded(models.picture("cyan", 70, 60), "PNG")
+    for number, label in enumerate((SCRIPT, SCRIPT, None)):
+        desk.take(photo, f"192.0.2.{number}", word(label, "cyan", 0.9), standard(64, 64))
+    yield desk
+    desk.close()
+
+
+def test_what_visitors_say(browser: Browser, data: Path, models_folder: Path, desk: Desk) -> None:
+    before = rows(data)
+    with opened(browser, data, models_folder, f"sqlite:///{data.parent}/visitors.db") as page:
+        page.locator("#filter").select_option("feedback")
+        expect(page.get_by_test_id("status")).to_have_text("1 of 1")
+        expect(page.get_by_test_id("path")).to_have_text("A new photo")
+        expect(page.get_by_test_id("label")).to_have_text(SCRIPT)
+        expect(page.get_by_test_id("reasons")).to_contain_text(f"2 visitors say {SCRIPT}")
+        expect(page.get_by_test_id("reasons")).to_contain_text("One visitor says that it is none of the labels")
+        expect(page.get_by_test_id("reasons")).to_contain_text("The model says cyan (90%)")
+        assert page.get_by_test_id("photo").evaluate("image => image.decode().then(() => image.naturalWidth)") == 70
+        assert broken_in_both_themes(page) == []
+        page.keyboard.press("s")  # the model's answer
+        expect(page.get_by_test_id("done")).to_be_visible()
+        (row,) = [row for path, row in rows(data).items() if path not in before]
+        assert (row.label, row.split) == ("cyan", "train") and (data / row.path).is_file()
+        assert [each.state for each in desk.store.page(None, 9)] == ["relabelled"] * 3
+        page.reload()
+        expect(page.get_by_test_id("status")).to_contain_text("of")
+        page.keyboard.press("z")
+        expect(page.get_by_test_id("path")).to_have_text("A new photo")
+        expect(page.get_by_test_id("label")).to_have_text(SCRIPT)
+        assert rows(data) == before
+        page.get_by_test_id("photo").evaluate("image => image.decode()")
+        page.keyboard.press("x")
+        expect(page.get_by_test_id("done")).to_be_visible()
+        assert [each.state for each in desk.store.page(None, 9)] == ["set-aside"] * 3
+        assert page.evaluate("window.hacked") is None
+    assert rows(data) == before

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import jsonschema
+import psutil
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
@@ -19,29 +20,56 @@ from tests.servers import running
 
 PHOTO = images.encoded(models.picture("blue"), "JPEG")
 POST = ("post", "/v1/classify")
+FEEDBACK = ("post", "/v1/feedback")
+TOKEN = "the-admins-own-token"
+BEARER = {"Authorization": f"Bearer {TOKEN}"}
 
 
 @pytest.fixture(scope="module")
-def document(server):
-    found = httpx.get(server.url + "/docs.json").json()
+def taking(made, tmp_path_factory):
+    """A server that takes feedback, a few photos a day, and lets it be read."""
+    settings = {
+        "TWINLENS_FEEDBACK": f"sqlite:///{tmp_path_factory.mktemp('feedback')}/x.db",
+        "TWINLENS_FEEDBACK_PER_DAY": "2",
+        "TWINLENS_FEEDBACK_MAX_MIB": "0.2",
+        "TWINLENS_FEEDBACK_TOKEN": TOKEN,
+    }
+    with running({**made, **settings}) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def document(taking):
+    found = httpx.get(taking.url + "/docs.json").json()
     OpenAPIV31SpecValidator(found).validate()
     return found
 
 
 @pytest.fixture(scope="module")
-def hurried(made):
+def away():
+    """Settings of a server that takes feedback, but whose store is where nothing can be."""
+    return {
+        "TWINLENS_FEEDBACK": "sqlite:////dev/null/x.db",
+        "TWINLENS_FEEDBACK_PER_MINUTE": "100000",
+        "TWINLENS_FEEDBACK_TOKEN": TOKEN,
+    }
+
+
+@pytest.fixture(scope="module")
+def hurried(made, away):
     """A server that has hardly any time for a request, and hardly lets one wait."""
-    with running({**made, "TWINLENS_TIMEOUT_S": "0.25", "TWINLENS_MAX_WAITING": "1"}, ready=False) as server:
+    hurry = {"TWINLENS_TIMEOUT_S": "0.25", "TWINLENS_MAX_WAITING": "1"}
+    with running({**made, **away, **hurry}, ready=False) as server:
         until(lambda: httpx.get(server.url + "/readyz", timeout=30), 200)
         yield server
 
 
 @pytest.fixture(scope="module")
-def unready(made, tmp_path_factory):
+def unready(made, away, tmp_path_factory):
     """A server whose model does not give its golden answer."""
     folder = tmp_path_factory.mktemp("unready")
     models.write(folder, resize=dict(models.RESIZE, shorter_edge=100))
-    with running({**made, "TWINLENS_MODELS": str(folder)}, ready=False) as server:
+    with running({**made, **away, "TWINLENS_MODELS": str(folder)}, ready=False) as server:
         yield server
 
 
@@ -64,15 +92,16 @@ def cases(server, hurried, unready):
     def classify(**options):
         return httpx.post(f"{url}/v1/classify", timeout=60, **options)
 
-    def overload():
+    def overload(path="/v1/classify", **options):
         with ThreadPoolExecutor(48) as pool:
-            asked = [pool.submit(httpx.post, f"{hurried.url}/v1/classify", timeout=60, **photo) for _ in range(96)]
+            asked = [pool.submit(httpx.post, hurried.url + path, timeout=60, **options) for _ in range(96)]
             answers = [each.result() for each in asked]
         return next((answer for answer in answers if answer.status_code == 429), answers[0])
 
-    def slow_upload():
+    def slow_upload(path="/v1/classify"):
+        head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=x\r\n"
         with socket.create_connection(("127.0.0.1", hurried.port), 30) as connection:
-            connection.sendall(b"POST /v1/classify HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n")
+            connection.sendall(f"{head}Content-Length: 1000\r\n\r\n".encode())
             data = b""
             with contextlib.suppress(TimeoutError):
                 while b"}" not in data:
@@ -103,10 +132,11 @@ def cases(server, hurried, unready):
             "413": [classify(content=bytes(2**25 + 1)), classify(content=images.bombs()["png-30000x30000"])],
             "415": [classify(content=b"%PDF-1.7"), classify(json={"image": "x"})],
             "422": [classify(content=b"hello"), classify(content=PHOTO[:300])],
-            "429": [until(overload, 429)],
+            "429": [until(lambda: overload(**photo), 429)],
             "503": [httpx.post(f"{unready.url}/v1/classify", **photo)],
             "504": [until(lambda: httpx.post(f"{hurried.url}/v1/classify", content=heavy, timeout=60), 504)],
         },
+        **feedback_cases(server.url, hurried.url, unready.url, overload, slow_upload, heavy),
         ("get", "/v1/model"): {
             "200": [model],
             "304": [httpx.get(f"{url}/v1/model", headers={"if-none-match": model.headers["etag"]})],
@@ -118,9 +148,84 @@ def cases(server, hurried, unready):
     }
 
 
+def feedback_cases(url, hurried, unready, overload, slow_upload, heavy):
+    """The same for feedback."""
+    addresses = (f"192.0.2.{number}" for number in range(1, 255))
+
+    def say(label="red", image=PHOTO, at=url, address=None, **options):
+        headers = {"X-Forwarded-For": address or next(addresses), **options.pop("headers", {})}
+        form = {"files": {"image": ("a.jpg", image)}, "data": {"label": label}} | options
+        return httpx.post(f"{at}/v1/feedback", timeout=60, headers=headers, **form)
+
+    def rated():
+        address = next(addresses)
+        return until(lambda: say(address=address, data={"label": "nonsense"}), 429)
+
+    def over_quota():
+        address = next(addresses)
+        small = [images.encoded(models.picture(colour, 24, 24), "JPEG") for colour in ("red", "green", "cyan")]
+        return [say(image=image, address=address) for image in small][-1]
+
+    def read(path="", at=url, headers=BEARER, **options):
+        return httpx.request(options.pop("method", "GET"), f"{at}/v1/feedback{path}", headers=headers, **options)
+
+    kept = say(address="198.51.100.1")
+    again = say(address="198.51.100.1")
+    number, unknown = kept.json()["id"], "00000000-0000-0000-0000-000000000000"
+    accept = {"method": "POST", "json": {"action": "accept", "label": "red", "who": "ana"}}
+    decide = f"/{number}/decision"
+    noisy = images.encoded(models.picture("white", 400, 400), "PNG")
+    assert len(noisy) > 0.2 * 2**20
+    return {
+        FEEDBACK: {
+            "200": [again],
+            "201": [kept, say(""), say("blue", address="198.51.100.1")],
+            "400": [
+                say(files={"other": ("a", b"x")}),
+                say(files={"image": (None, "http://127.0.0.1/")}),
+                say(files=None, data=None, content=PHOTO),
+                say(data={"label": "red", "model": "x"}),
+            ],
+            "403": [say(headers={"Sec-Fetch-Site": "cross-site"})],
+            "408": [slow_upload("/v1/feedback")],
+            "413": [say(image=bytes(2**25 + 1)), say(image=images.bombs()["png-30000x30000"])],
+            "415": [say(image=b"%PDF-1.7")],
+            "422": [say("hat"), say(image=b"hello"), say(image=PHOTO[:300])],
+            "429": [
+                rated(),
+                over_quota(),
+                until(lambda: overload("/v1/feedback", files={"image": ("a.jpg", PHOTO)}), 429),
+            ],
+            "503": [say(at=unready), until(lambda: say(at=hurried), 503)],
+            "504": [until(lambda: say(image=heavy, at=hurried), 504)],
+            "507": [say(image=noisy)],
+        },
+        ("get", "/v1/feedback"): {
+            "200": [read(), read("?state=new&limit=1"), read(f"?after={number}")],
+            "400": [read("?limit=0")],
+            "401": [read(headers={})],
+            "503": [read(at=unready)],
+        },
+        ("get", "/v1/feedback/{id}/photo"): {
+            "200": [read(f"/{number}/photo")],
+            "401": [read(f"/{number}/photo", headers={})],
+            "404": [read(f"/{unknown}/photo")],
+            "503": [read(f"/{number}/photo", at=unready)],
+        },
+        ("post", "/v1/feedback/{id}/decision"): {
+            "200": [read(decide, **accept), read(decide, method="POST", json={"action": "reopen"})],
+            "400": [read(decide, method="POST", json={"action": "accept"})],
+            "401": [read(decide, headers={}, **accept)],
+            "404": [read(f"/{unknown}/decision", **accept)],
+            "413": [read(decide, method="POST", content=bytes(10_001))],
+            "503": [read(decide, at=unready, **accept)],
+        },
+    }
+
+
 @pytest.fixture(scope="module")
-def answers(server, hurried, unready):
-    return cases(server, hurried, unready)
+def answers(taking, hurried, unready):
+    return cases(taking, hurried, unready)
 
 
 def operations(document):
@@ -155,6 +260,9 @@ def test_every_answer_is_as_documented(document, answers):
                     continue
                 media_type = response.headers["content-type"].split(";")[0]
                 schema = documented["content"][media_type]["schema"]
+                if media_type.startswith("image/"):
+                    assert response.content
+                    continue
                 value = response.json() if media_type.endswith("json") else response.text
                 validator = jsonschema.Draft202012Validator({**schema, "components": document["components"]})
                 validator.validate(value)
@@ -184,3 +292,21 @@ def test_an_unready_server_says_why_in_its_log_alone(unready):
     while "invalid_model" not in unready.log.read_text() and time.monotonic() < until_logged:
         time.sleep(0.1)
     assert "invalid_model" in unready.log.read_text() and "golden case" in unready.log.read_text()
+
+
+def test_where_no_feedback_is_taken_there_is_none_in_document_and_page(document, server, taking):
+    off = httpx.get(f"{server.url}/docs.json").json()
+    assert off["paths"] == {path: item for path, item in document["paths"].items() if "feedback" not in path}
+    assert "Feedback" not in off["components"]["schemas"] and "securitySchemes" not in off["components"]
+    for method, path in (("POST", ""), ("GET", ""), ("GET", "/x/photo"), ("POST", "/x/decision")):
+        answer = httpx.request(method, f"{server.url}/v1/feedback{path}", headers=BEARER)
+        assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+
+
+def test_the_token_is_in_no_log_and_in_no_list_of_processes(taking, answers):
+    assert answers
+    process = psutil.Process(taking.process.pid)
+    commands = [" ".join(each.cmdline()) for each in (process, *process.children(recursive=True))]
+    assert len(commands) > 1 and not any(TOKEN in command for command in commands)
+    assert TOKEN not in taking.log.read_text()
+    assert "Feedback is taken" in taking.log.read_text()

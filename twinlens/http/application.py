@@ -8,10 +8,11 @@ lifespan, its API methods and its clients' schema, and replaces those layers.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import logging
 import warnings
-from collections.abc import Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from pathlib import Path
 from typing import Any, Final, Protocol, cast
 
@@ -34,6 +35,7 @@ from twinlens.errors import TwinlensError
 from twinlens.http import drain, logs, openapi, problems
 from twinlens.http.asgi import Gate
 from twinlens.http.engine import Engine
+from twinlens.http.feedback import FeedbackApi
 from twinlens.http.metrics import of_process
 from twinlens.http.pages import HOW_TO_BUILD, ModelFiles, Page
 from twinlens.http.protocol import BoundedProtocol
@@ -99,7 +101,7 @@ class HttpService(Service):  # type: ignore[misc]
     @property
     def openapi_spec(self) -> dict[str, Any]:
         """The true OpenAPI document; ``bentoml build`` writes it into the bento."""
-        return openapi.document()
+        return openapi.document(self.inner.settings)
 
     def to_asgi(self, is_main: bool = True) -> ASGIApp:
         """The application that a worker runs."""
@@ -123,10 +125,13 @@ class _AppFactory(ServiceAppFactory):  # type: ignore[misc]
     def __init__(self, service: HttpService, *, is_main: bool) -> None:
         super().__init__(service, is_main=is_main)
         self.settings: Settings = service.inner.settings
+        self.feedback = (
+            FeedbackApi(self.settings, lambda: self._engine, of_process()) if self.settings.feedback else None
+        )
 
     def __call__(self) -> Starlette:
         """Build the application."""
-        page = Page(self.settings.page)
+        page = Page(self.settings.page, feedback=self.feedback is not None)
         if not page.is_built():
             logger.warning("There is no page at %s; / will say so. Build it with: %s", self.settings.page, HOW_TO_BUILD)
         app = Starlette(
@@ -153,6 +158,7 @@ class _AppFactory(ServiceAppFactory):  # type: ignore[misc]
                 Route(method.route, functools.partial(self.api_endpoint_wrapper, name), methods=["POST"])
                 for name, method in self.service.apis.items()
             ),
+            *(self.feedback.routes if self.feedback is not None else ()),
             Route("/v1/model", self._model),
             Route("/livez", self.livez),
             Route("/readyz", self.readyz),
@@ -161,6 +167,19 @@ class _AppFactory(ServiceAppFactory):  # type: ignore[misc]
             Route("/schema.json", self.schema_view),
             Route("/model/{path:path}", ModelFiles(self.settings.model_folder).respond),
         ]
+
+    @contextlib.asynccontextmanager
+    async def lifespan(self, app: Starlette) -> AsyncIterator[None]:
+        """BentoML's, and within it the store of feedback, if there is one."""
+        async with super().lifespan(app):
+            if self.feedback is None:
+                yield
+                return
+            self.feedback.start()
+            try:
+                yield
+            finally:
+                await self.feedback.stop()
 
     @property
     def middlewares(self) -> list[Middleware]:
@@ -213,7 +232,7 @@ class _AppFactory(ServiceAppFactory):  # type: ignore[misc]
         return Response(version.contract_bytes, headers=headers, media_type="application/json")
 
     async def _docs(self, _: Request) -> Response:
-        return JSONResponse(openapi.document())
+        return JSONResponse(openapi.document(self.settings))
 
     @property
     def _engine(self) -> Engine:

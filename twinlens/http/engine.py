@@ -13,7 +13,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
@@ -109,24 +109,41 @@ class Engine:
         :param top_k: how many labels at most.
         :raises TwinlensError: ``not_ready``, ``overloaded``, or what is wrong with the image.
         """
-        too_large = self._in_hand and self._bytes_in_hand + len(data) > self._most_bytes
+        with self.admitted(len(data)):
+            return await self.answer(data, top_k)
+
+    @contextlib.contextmanager
+    def admitted(self, size: int) -> Iterator[None]:
+        """Have a photo in hand while the block lasts, whatever is done with it.
+
+        :param size: of its file, in bytes.
+        :raises TwinlensError: ``overloaded`` if there are as many as may be.
+        """
+        too_large = self._in_hand and self._bytes_in_hand + size > self._most_bytes
         if self._in_hand >= self._most_in_hand or too_large:
             self._metrics.shed("full")
             held = f"{self._in_hand} photos of {self._bytes_in_hand / 2**20:.0f} MiB"
             raise TwinlensError("overloaded", f"The server has {held} in hand, as much as it takes. Try again later.")
         self._in_hand += 1
-        self._bytes_in_hand += len(data)
+        self._bytes_in_hand += size
         self._metrics.photos_in_hand.inc()
         try:
-            model = await self._loaded()
-            decoded = await model.decode(data)
-            if isinstance(decoded, Header):
-                decoded = await model.decode_large(decoded)
-            return model.classifier.answer(await model.inference(decoded), top_k)
+            yield
         finally:
             self._in_hand -= 1
-            self._bytes_in_hand -= len(data)
+            self._bytes_in_hand -= size
             self._metrics.photos_in_hand.dec()
+
+    async def answer(self, data: bytes, top_k: int) -> Answer:
+        """Answer one image that was admitted.
+
+        :raises TwinlensError: ``not_ready``, or what is wrong with the image.
+        """
+        model = await self._loaded()
+        decoded = await model.decode(data)
+        if isinstance(decoded, Header):
+            decoded = await model.decode_large(decoded)
+        return model.classifier.answer(await model.inference(decoded), top_k)
 
     async def _loaded(self) -> _Model:
         """The model, once it is loaded.

@@ -6,15 +6,15 @@ every answer that stands here against a running server, and finds none that is n
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any, Final
 
 import twinlens
 from twinlens.contract import Contract
 from twinlens.decode import MEDIA_TYPES
-from twinlens.errors import CODES
-from twinlens.http import problems
+from twinlens.http import openapi_feedback, problems
+from twinlens.http.openapi_parts import REF, problem_responses, ref, text
 from twinlens.http.request import DEFAULT_TOP_K, IMAGE_FIELD, MOST_TOP_K, TOP_K_FIELD
+from twinlens.settings import Settings
 
 VERSION: Final = "3.1.0"
 CLASSIFY_CODES: Final = (
@@ -32,14 +32,18 @@ CLASSIFY_CODES: Final = (
     "not_ready",
     "timeout",
 )
-_REF: Final = "#/components/schemas/{model}"
 _TOP_K: Final = {"type": "integer", "minimum": 1, "maximum": MOST_TOP_K, "default": DEFAULT_TOP_K}
 _TOP_K_HELP: Final = "How many labels to answer, best first; more than there are gives all."
 
 
-def document() -> dict[str, Any]:
-    """The OpenAPI 3.1 document, ready for JSON."""
-    contract = Contract.model_json_schema(mode="serialization", ref_template=_REF)
+def document(settings: Settings | None = None) -> dict[str, Any]:
+    """The OpenAPI 3.1 document, ready for JSON.
+
+    :param settings: of the server that it describes: whether that takes feedback, and lets it be read. By default none
+        of both.
+    """
+    feedback = openapi_feedback.described(settings) if settings is not None and settings.feedback else None
+    contract = Contract.model_json_schema(mode="serialization", ref_template=REF)
     parts = contract.pop("$defs")
     return {
         "openapi": VERSION,
@@ -56,16 +60,17 @@ def document() -> dict[str, Any]:
         "paths": {
             "/v1/classify": {"post": _classify()},
             "/v1/model": {"get": _model()},
+            **(feedback.paths if feedback else {}),
             "/livez": {"get": _probe("livez", "The process answers.")},
             "/readyz": {
                 "get": _probe("readyz", "The model gave its golden picture's answer; requests are answered.")
-                | {"responses": {"200": _text("Ready."), **_problems(["not_ready"])}}
+                | {"responses": {"200": text("Ready."), **problem_responses(["not_ready"])}}
             },
             "/metrics": {
                 "get": {
                     "operationId": "metrics",
                     "summary": "What the server counts and times, for Prometheus.",
-                    "responses": {"200": _text("The Prometheus text format.")},
+                    "responses": {"200": text("The Prometheus text format.")},
                 }
             },
             "/docs.json": {"get": _json("openapi", "This document.")},
@@ -77,7 +82,9 @@ def document() -> dict[str, Any]:
                 "Problem": problems.schema(),
                 "Contract": contract,
                 **parts,
-            }
+                **(feedback.schemas if feedback else {}),
+            },
+            **(feedback.security if feedback else {}),
         },
     }
 
@@ -114,9 +121,9 @@ def _classify() -> dict[str, Any]:
         "responses": {
             "200": {
                 "description": "The best labels, best first. Scores are the softmax over all labels.",
-                "content": {"application/json": {"schema": _ref("Classification")}},
+                "content": {"application/json": {"schema": ref("Classification")}},
             },
-            **_problems(CLASSIFY_CODES),
+            **problem_responses(CLASSIFY_CODES),
         },
     }
 
@@ -130,48 +137,21 @@ def _model() -> dict[str, Any]:
             "200": {
                 "description": "The contract.",
                 "headers": tag,
-                "content": {"application/json": {"schema": _ref("Contract")}},
+                "content": {"application/json": {"schema": ref("Contract")}},
             },
             "304": {"description": "Not modified: If-None-Match names this digest.", "headers": tag},
-            **_problems(["not_ready"]),
+            **problem_responses(["not_ready"]),
         },
     }
 
 
 def _probe(name: str, summary: str) -> dict[str, Any]:
-    return {"operationId": name, "summary": summary, "responses": {"200": _text("Yes.")}}
+    return {"operationId": name, "summary": summary, "responses": {"200": text("Yes.")}}
 
 
 def _json(name: str, summary: str) -> dict[str, Any]:
     content = {"application/json": {"schema": {"type": "object"}}}
     return {"operationId": name, "summary": summary, "responses": {"200": {"description": "JSON.", "content": content}}}
-
-
-def _text(description: str) -> dict[str, Any]:
-    return {"description": description, "content": {"text/plain": {"schema": {"type": "string"}}}}
-
-
-def _ref(name: str) -> dict[str, str]:
-    return {"$ref": _REF.format(model=name)}
-
-
-def _problems(codes: Iterable[str]) -> dict[str, Any]:
-    by_status: dict[int, list[str]] = {}
-    for code in codes:
-        by_status.setdefault(CODES[code].status, []).append(code)
-    return {
-        str(status): {
-            "description": "; ".join(f"`{code}`: {CODES[code].title}" for code in codes),
-            "content": {problems.MEDIA_TYPE: {"schema": _ref("Problem")}},
-            **({"headers": _RETRY_AFTER} if status in problems.RETRY_LATER else {}),
-        }
-        for status, codes in sorted(by_status.items())
-    }
-
-
-_RETRY_AFTER: Final = {
-    "Retry-After": {"description": "Seconds to wait before the next try.", "schema": {"type": "integer"}}
-}
 
 
 def _classification() -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Files: the built page at ``/``, and beneath ``/model/`` the model that it runs.
 
-The page is told here that there is a server, which a page on a host of files is not: in a place that its build left
-empty, so that it knows without asking.
+The page is told here that there is a server, and whether that takes feedback, which a page on a host of files is not:
+in places that its build left empty, so that it knows without asking.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ _HASHED: Final = "assets/"
 _INDEX: Final = "index.html"
 _NO_SERVER: Final = b'<meta name="twinlens-server" content="">'
 _SERVER: Final = b'<meta name="twinlens-server" content="v1/classify">'
+_NO_FEEDBACK: Final = b'<meta name="twinlens-feedback" content="">'
+_FEEDBACK: Final = b'<meta name="twinlens-feedback" content="v1/feedback">'
 _NOWHERE: Final = "There is nothing at this address. /docs.json describes the API."
 
 # A browser runs a script or a module only under its own media type, and the system's table may say otherwise.
@@ -46,9 +48,13 @@ for _suffix, _media_type in (
     mimetypes.add_type(_media_type, _suffix)
 
 
-def told_of_server(page: bytes) -> bytes:
-    """``index.html`` as this server gives it out: told that there is a server."""
-    return page.replace(_NO_SERVER, _SERVER)
+def told_of_server(page: bytes, *, feedback: bool = False) -> bytes:
+    """``index.html`` as this server gives it out: told that there is a server.
+
+    :param feedback: whether that takes feedback.
+    """
+    page = page.replace(_NO_SERVER, _SERVER)
+    return page.replace(_NO_FEEDBACK, _FEEDBACK) if feedback else page
 
 
 class _Files(StaticFiles):
@@ -95,11 +101,13 @@ class Page:
     """The built page, as an ASGI application that answers every path that no route has.
 
     :param folder: what the page's build wrote.
+    :param feedback: whether the server takes feedback.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, feedback: bool = False) -> None:
         self._files = _Files(folder)
         self._folder = folder
+        self._feedback = feedback
 
     def is_built(self) -> bool:
         """Whether there is a page to serve."""
@@ -130,7 +138,7 @@ class Page:
         located = self._files.locate(_INDEX)
         if located is None:
             return None
-        body = told_of_server(Path(located[0]).read_bytes())
+        body = told_of_server(Path(located[0]).read_bytes(), feedback=self._feedback)
         headers = {"ETag": f'"{hashlib.sha256(body).hexdigest()[:32]}"', "Content-Length": str(len(body))}
         response = Response(b"" if scope["method"] == "HEAD" else body, headers=headers, media_type="text/html")
         if self._files.is_not_modified(response.headers, Headers(scope=scope)):

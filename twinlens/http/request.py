@@ -1,4 +1,4 @@
-"""Read the photo and ``top_k`` out of a classify request: a multipart form, or the image itself as the body.
+"""Read the photo, and what is said beside it, out of a request: a multipart form, or for classify the image itself.
 
 The body is counted while it arrives, so that one that is too large is refused before it is held, whether or not its
 length was declared, and so is one for which there is no room beside the others that arrive. The declared media type
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Final
 
@@ -33,9 +33,24 @@ _MOST_PARTS: Final = 16
 _MOST_TEXT: Final = 64
 _MOST_FORM: Final = 1 << 16
 _FORM: Final = "application/x-www-form-urlencoded"
+_MULTIPART: Final = b"multipart/form-data"
 _SEND: Final = (
     f"Send the image as the body, or as the file of the form field {IMAGE_FIELD!r}: curl -F {IMAGE_FIELD}=@photo.jpg"
 )
+
+
+@dataclass(frozen=True)
+class TextField:
+    """A field of a form that holds text: how long that may be, and what is wrong if it is longer."""
+
+    most_bytes: int
+    code: str
+    too_long: str
+
+
+_CLASSIFY_FIELDS: Final[Mapping[str, TextField]] = {
+    TOP_K_FIELD: TextField(_MOST_TEXT, "invalid_top_k", "top_k is longer than any number that it could be.")
+}
 
 
 @dataclass(frozen=True)
@@ -87,7 +102,7 @@ async def read_upload(request: Request, max_bytes: int, arrivals: Arrivals) -> U
     :raises starlette.requests.ClientDisconnect: if the client went away.
     """
     media_type, options = parse_options_header(request.headers.get("content-type"))
-    form = _Form(options.get(b"boundary", b"")) if media_type == b"multipart/form-data" else None
+    form = Form(options.get(b"boundary", b""), _CLASSIFY_FIELDS) if media_type == _MULTIPART else None
     body = await _read_body(request, max_bytes, arrivals, form)
     if form is None:
         image, in_form = _raw_image(body, media_type.decode("latin-1")), list[str]()
@@ -96,7 +111,23 @@ async def read_upload(request: Request, max_bytes: int, arrivals: Arrivals) -> U
     return Upload(image, _top_k([*request.query_params.getlist(TOP_K_FIELD), *in_form]))
 
 
-async def _read_body(request: Request, max_bytes: int, arrivals: Arrivals, form: _Form | None) -> bytes:
+async def read_form(request: Request, max_bytes: int, arrivals: Arrivals, fields: Mapping[str, TextField]) -> Form:
+    """Read a request that is a form with an image and some text.
+
+    :param fields: of text, by name; what stands in others is dropped.
+    :raises TwinlensError: ``invalid_multipart`` if it is no form; ``body_too_large``, ``overloaded``, or the code of a
+        field that is too long.
+    :raises starlette.requests.ClientDisconnect: if the client went away.
+    """
+    media_type, options = parse_options_header(request.headers.get("content-type"))
+    if media_type != _MULTIPART:
+        raise TwinlensError("invalid_multipart", f"Send a form, multipart/form-data, with the file {IMAGE_FIELD!r}.")
+    form = Form(options.get(b"boundary", b""), fields)
+    await _read_body(request, max_bytes, arrivals, form)
+    return form
+
+
+async def _read_body(request: Request, max_bytes: int, arrivals: Arrivals, form: Form | None) -> bytes:
     """The body, or nothing if a form took it in."""
     declared = request.headers.get("content-length", "")
     if declared.isdigit() and int(declared) > max_bytes:
@@ -172,10 +203,16 @@ class _Part:
     size: int = 0
 
 
-class _Form:
-    """A multipart form, parsed while it arrives."""
+class Form:
+    """A multipart form, parsed while it arrives.
 
-    def __init__(self, boundary: bytes) -> None:
+    :param boundary: of its parts.
+    :param fields: of text that are kept, by name.
+    :raises TwinlensError: ``invalid_multipart``; from its methods, what is wrong with what came.
+    """
+
+    def __init__(self, boundary: bytes, fields: Mapping[str, TextField]) -> None:
+        self._fields = fields
         self._parts: list[_Part] = []
         self._header_name, self._header_value, self._disposition = bytearray(), bytearray(), b""
         self._ended = False
@@ -197,6 +234,7 @@ class _Form:
             )
 
     def write(self, chunk: bytes) -> None:
+        """Take in the next piece of the body."""
         with _unreadable_if_raised():
             self._parser.write(chunk)
 
@@ -251,9 +289,10 @@ class _Form:
     def _add_data(self, data: bytes, start: int, end: int) -> None:
         part = self._parts[-1]
         part.size += end - start
-        if part.name == TOP_K_FIELD and part.size > _MOST_TEXT:
-            raise TwinlensError("invalid_top_k", "top_k is longer than any number that it could be.")
-        if part.name == TOP_K_FIELD or (part.name == IMAGE_FIELD and part.is_file):
+        text = self._fields.get(part.name)
+        if text is not None and part.size > text.most_bytes:
+            raise TwinlensError(text.code, text.too_long)
+        if text is not None or (part.name == IMAGE_FIELD and part.is_file):
             part.data.append(data[start:end])
 
     def _end(self) -> None:

@@ -13,9 +13,12 @@ from twinlens.address import free_address
 from twinlens.classifier import Classifier
 from twinlens.dataset import manifest
 from twinlens.errors import TwinlensError
+from twinlens.feedback.source import ServerSource, Source, StoreSource
 from twinlens.folders import readable
+from twinlens.review import log
 from twinlens.review.decide import Reviewer
 from twinlens.review.doubts import judge, read_issues
+from twinlens.review.queue import Queue
 from twinlens.review.server import application
 from twinlens.settings import Settings
 
@@ -24,17 +27,26 @@ PORT: Final = 3001
 
 
 def review(
-    folder: Path, settings: Settings, *, who: str | None, issues: Path | None, port: int, page: Path, judged: bool
+    folder: Path,
+    settings: Settings,
+    *,
+    who: str | None,
+    issues: Path | None,
+    feedback: str | None,
+    port: int,
+    page: Path,
+    judged: bool,
 ) -> int:
     """Serve the page of a data set.
 
     :param folder: of the data set, which has a manifest.
     :param who: recorded with each decision; the name of whoever is logged in by default.
     :param issues: a ``check.json``; by default the one that ``python -m training data check`` has written here, if any.
+    :param feedback: address of a server whose feedback is looked at too; by default what the settings name, if they do.
     :param page: folder of the built page.
     :param judged: have the model in use answer every photo first.
     :return: the exit status.
-    :raises TwinlensError: what is wrong with the data set, the model, the issues or the address.
+    :raises TwinlensError: what is wrong with the data set, the model, the issues, the feedback or the address.
     """
     reviewer = Reviewer(folder, who or _user())
     rows = manifest.require(folder)
@@ -45,12 +57,16 @@ def review(
             f"{readable(found)}: {stale} doubtful labels are left out, since their photos have changed or gone. "
             "`python -m training data check` looks anew.\n"
         )
+    queue = _queue(feedback, settings)
+    if queue is not None:
+        queue.load(log.read(folder))
     model = judge(folder, rows, Classifier.current(settings), settings) if judged else None
     free_address(HOST, port, "twinlens review DATA")
-    app = application(reviewer, page, model, doubted)
+    app = application(reviewer, page, model, doubted, queue)
+    said = f", visitors' words on {len(queue.said)}" if queue is not None else ""
     sys.stderr.write(
-        f"{len(rows)} photos, {len(doubted)} doubtful labels. Open http://{HOST}:{port} (Ctrl-C ends it); decisions "
-        f"are {reviewer.who}'s.\n"
+        f"{len(rows)} photos, {len(doubted)} doubtful labels{said}. Open http://{HOST}:{port} (Ctrl-C ends it); "
+        f"decisions are {reviewer.who}'s.\n"
     )
     uvicorn.run(app, host=HOST, port=port, log_level="warning", access_log=False, server_header=False)
     return 0
@@ -67,3 +83,12 @@ def _user() -> str:
         raise TwinlensError(
             "invalid_arguments", "Whoever is logged in here has no name to record decisions under: give --who NAME."
         ) from None
+
+
+def _queue(address: str | None, settings: Settings) -> Queue | None:
+    source: Source | None = None
+    if address is not None:
+        source = ServerSource(address, settings.feedback_token)
+    elif settings.feedback:
+        source = StoreSource(settings)
+    return None if source is None else Queue(source)

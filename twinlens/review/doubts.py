@@ -1,8 +1,9 @@
 """Which photos to look at first: the probability that a label is wrong, by whatever doubts it most.
 
-Three witnesses, each a number from 0 to 1: the model in use, for which a label that it gives little is a high loss,
+Four witnesses, each a number from 0 to 1: the model in use, for which a label that it gives little is a high loss,
 and which may not be sure; ``python -m training data check``, whose classifier has not learned from the photo that it
-judges. A photo that a person has confirmed comes last.
+judges; visitors, who say that it shows something else. A photo that a person has confirmed comes last, unless visitors
+have spoken of it since. Photos that visitors sent and that are not in the data set come among the others.
 """
 
 from __future__ import annotations
@@ -23,11 +24,15 @@ from twinlens.dataset import manifest
 from twinlens.dataset.kept import kept
 from twinlens.dataset.manifest import Row
 from twinlens.errors import TwinlensError
+from twinlens.feedback.source import Waiting
 from twinlens.folders import readable
 from twinlens.inference import available_threads
+from twinlens.review.decide import Newcomer
+from twinlens.review.queue import newcomer
 from twinlens.settings import Settings
 
-Kind: TypeAlias = Literal["label-issue", "high-loss", "not-sure"]
+Kind: TypeAlias = Literal["label-issue", "high-loss", "not-sure", "feedback"]
+NOTHING_SAID: Final[Mapping[str, Waiting]] = {}
 _DIGITS: Final = 16
 
 
@@ -49,8 +54,20 @@ class Reason:
 class Doubt:
     """A photo, and every reason to look at it."""
 
-    row: Row
+    photo: Row | Newcomer
     reasons: list[Reason] = field(default_factory=list)
+    waiting: Waiting | None = None
+    """What visitors say of it and nobody has decided on."""
+
+    @property
+    def path(self) -> str:
+        """What the page knows it by."""
+        return self.photo.shown if isinstance(self.photo, Newcomer) else self.photo.path
+
+    @property
+    def reviewed(self) -> str | None:
+        """When a person last said that the label is right; nobody has since visitors spoke of it."""
+        return None if isinstance(self.photo, Newcomer) or self.waiting is not None else self.photo.reviewed
 
     @property
     def score(self) -> float:
@@ -132,14 +149,30 @@ def read_issues(path: Path, rows: Sequence[Row]) -> tuple[dict[str, Reason], int
     return found, len(doubtful) - len(found)
 
 
-def doubts(rows: Sequence[Row], judged: Judged | None, issues: Mapping[str, Reason]) -> list[Doubt]:
+def doubts(
+    rows: Sequence[Row], judged: Judged | None, issues: Mapping[str, Reason], said: Mapping[str, Waiting] = NOTHING_SAID
+) -> list[Doubt]:
     """Every photo, the most doubtful first, those that were reviewed last; equal ones by path.
 
     :param issues: by path, see :func:`read_issues`; one on a label that the photo no longer has, or that a person has
         confirmed, is left out.
+    :param said: by SHA-256, what visitors say of photos, of those that are not in the data set too.
     """
-    found = [Doubt(row, [*_by_model(row, judged), *_issue(row, issues)]) for row in rows]
-    return sorted(found, key=lambda doubt: (doubt.row.reviewed is not None, -doubt.score, doubt.row.path))
+    found = [
+        Doubt(
+            row,
+            [*_by_model(row, judged), *_issue(row, issues), *_by_visitors(row.label, said.get(row.sha256))],
+            said.get(row.sha256),
+        )
+        for row in rows
+    ]
+    present = {row.sha256 for row in rows}
+    found += [
+        Doubt(newcomer(waiting), _by_visitors_alone(waiting), waiting)
+        for sha256, waiting in said.items()
+        if sha256 not in present
+    ]
+    return sorted(found, key=lambda doubt: (doubt.reviewed is not None, -doubt.score, doubt.path))
 
 
 def _by_model(row: Row, judged: Judged | None) -> list[Reason]:
@@ -162,16 +195,38 @@ def _issue(row: Row, issues: Mapping[str, Reason]) -> list[Reason]:
     return [found] if found is not None and row.reviewed is None and found.label in (None, row.label) else []
 
 
+def _by_visitors(label: str, waiting: Waiting | None) -> list[Reason]:
+    """That some of those who spoke of a photo say something else than its label."""
+    if waiting is None:
+        return []
+    others = sum(count for each, count in waiting.said if each != label)
+    return [Reason("feedback", others / len(waiting.words), waiting.label, None)]
+
+
+def _by_visitors_alone(waiting: Waiting) -> list[Reason]:
+    last = waiting.words[-1]
+    return [Reason("feedback", waiting.doubt, last.predicted, last.score)]
+
+
 def as_json(doubt: Doubt) -> dict[str, Any]:
     """What the page is told of one."""
-    row = doubt.row
     return {
-        "path": row.path,
-        "label": row.label,
-        "split": row.split,
-        "reviewed": row.reviewed,
+        "path": doubt.path,
+        "label": doubt.photo.label,
+        "split": None if isinstance(doubt.photo, Newcomer) else doubt.photo.split,
+        "reviewed": doubt.reviewed,
         "doubt": round(doubt.score, 4),
         "reasons": [
             {"kind": each.kind, "doubt": round(each.doubt, 4), "suggested": each.suggested} for each in doubt.reasons
         ],
+        "feedback": None if doubt.waiting is None else _said(doubt.waiting),
+    }
+
+
+def _said(waiting: Waiting) -> dict[str, Any]:
+    last = waiting.words[-1]
+    return {
+        "said": [{"label": label, "clients": count} for label, count in waiting.said],
+        "predicted": last.predicted,
+        "score": round(last.score, 4),
     }

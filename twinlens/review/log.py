@@ -38,19 +38,24 @@ class Decision(BaseModel):
     who: str
     action: Action
     before: Row | None
-    """The photo's row of the manifest; ``None`` where it was in quarantine."""
+    """The photo's row of the manifest; ``None`` where it was in quarantine, or not in the data set yet."""
     after: Row | None
     manifest: Sha256
     """Digest of the manifest afterwards; see :func:`twinlens.dataset.manifest.digest`."""
     undoes: int | None = None
     """Number of the decision that an ``undo`` takes back."""
+    feedback: str | None = None
+    """Id of the feedback that was decided on with the photo, if visitors had said anything of it."""
+    shown: str | None = None
+    """What a photo was shown as that was not in the data set; one that was set aside then has no rows."""
 
     @property
     def path(self) -> str:
-        """Of the photo, below the data set's folder."""
+        """Of the photo, below the data set's folder; what it was shown as if it never was in it."""
         row = self.before or self.after
-        assert row is not None, "a decision is on a photo"
-        return row.path
+        path = row.path if row is not None else self.shown
+        assert path is not None, "a decision is on a photo"
+        return path
 
 
 def now() -> str:

@@ -26,10 +26,12 @@ from starlette.staticfiles import StaticFiles
 from twinlens.dataset import manifest
 from twinlens.decode import MEDIA_TYPES, sniff
 from twinlens.errors import TwinlensError
+from twinlens.feedback.source import Waiting
 from twinlens.review import log
 from twinlens.review.decide import Reviewer
-from twinlens.review.doubts import Judged, Reason, as_json, doubts
+from twinlens.review.doubts import NOTHING_SAID, Judged, Reason, as_json, doubts
 from twinlens.review.log import Decision
+from twinlens.review.queue import PREFIX, Queue, newcomer
 
 HOSTS: Final = ("127.0.0.1", "localhost")
 TOKEN_HEADER: Final = "x-twinlens-token"
@@ -46,16 +48,19 @@ _HEADERS: Final = {
 }
 
 
-def application(reviewer: Reviewer, page: Path, judged: Judged | None, issues: dict[str, Reason]) -> Starlette:
+def application(
+    reviewer: Reviewer, page: Path, judged: Judged | None, issues: dict[str, Reason], queue: Queue | None = None
+) -> Starlette:
     """The application.
 
     :param page: folder of the built page.
     :param judged: what the model says of the photos; None where none was asked.
     :param issues: doubtful labels by path.
+    :param queue: what visitors say; None where no feedback is looked at.
     """
     token = secrets.token_urlsafe(32)
     serve = partial(_answered, token=token)
-    state = _State(reviewer, judged, issues)
+    state = _State(reviewer, judged, issues, queue)
     app = Starlette(
         routes=[
             Route("/", serve(partial(_index, page=page, token=token))),
@@ -117,9 +122,11 @@ async def _index(_: Request, *, page: Path, token: str) -> Response:
 class _State:
     """What the page asks for. Work on files happens in threads."""
 
-    def __init__(self, reviewer: Reviewer, judged: Judged | None, issues: dict[str, Reason]) -> None:
-        self._reviewer, self._judged, self._issues = reviewer, judged, issues
-        self._listed: tuple[tuple[int, int], frozenset[str]] | None = None
+    def __init__(
+        self, reviewer: Reviewer, judged: Judged | None, issues: dict[str, Reason], queue: Queue | None
+    ) -> None:
+        self._reviewer, self._judged, self._issues, self._queue = reviewer, judged, issues, queue
+        self._listed: tuple[tuple[int, int], dict[str, str]] | None = None
 
     async def photos(self, _: Request) -> Response:
         return await run_in_threadpool(self._photos)
@@ -130,30 +137,73 @@ class _State:
     async def decide(self, request: Request) -> Response:
         given = await _object(request)
         action, path, seen = (_text(given, name) for name in ("action", "path", "seen"))
-        if action == "confirm":
-            decide: Callable[[], Decision] = partial(self._reviewer.confirm, path, seen)
-        elif action == "relabel":
-            decide = partial(self._reviewer.relabel, path, seen, _text(given, "label"))
-        elif action == "set-aside":
-            decide = partial(self._reviewer.set_aside, path, seen)
-        else:
+        if action not in ("confirm", "relabel", "set-aside"):
             raise TwinlensError("invalid_request", "action is one of confirm, relabel and set-aside.")
-        return _told(await run_in_threadpool(decide))
+        label = _text(given, "label") if action == "relabel" else seen if action == "confirm" else None
+        decision = await run_in_threadpool(self._decide, path, seen, label)
+        return _told(decision, _label_after(decision))
 
     async def undo(self, _: Request) -> Response:
-        return _told(await run_in_threadpool(self._reviewer.undo))
+        return _told(*await run_in_threadpool(self._undo))
+
+    def _decide(self, path: str, seen: str, label: str | None) -> Decision:
+        """Decide on a photo.
+
+        :param seen: the label that it was shown with.
+        :param label: that it is to have, the same where it is confirmed; None to set it aside.
+        """
+        waiting = self._queue.named(path) if self._queue is not None else None
+        decision = self._decide_on_row(path, seen, label) if waiting is None else self._take_in(waiting, seen, label)
+        if self._queue is not None:
+            self._queue.settle(decision)
+        return decision
+
+    def _decide_on_row(self, path: str, seen: str, label: str | None) -> Decision:
+        waiting = self._queue.of(self._paths().get(path, "")) if self._queue is not None else None
+        feedback = waiting.id if waiting is not None else None
+        if label is None:
+            return self._reviewer.set_aside(path, seen, feedback)
+        if label == seen:
+            return self._reviewer.confirm(path, seen, feedback)
+        return self._reviewer.relabel(path, seen, label, feedback)
+
+    def _take_in(self, waiting: Waiting, seen: str, label: str | None) -> Decision:
+        assert self._queue is not None, "it is in the queue"
+        photo = newcomer(waiting)
+        if seen != photo.label:
+            raise TwinlensError("review_conflict", "Visitors say something else by now. Load the page again.")
+        if label is None:
+            return self._reviewer.leave_out(photo)
+        return self._reviewer.take_in(photo, label, self._queue.photo(waiting.sha256))
+
+    def _undo(self) -> tuple[Decision, str | None]:
+        """The undoing, and the label with which the photo is back; None where it is not."""
+        if self._queue is None:
+            decision = self._reviewer.undo()
+        else:
+            decision = self._reviewer.undo(self._queue.reopen)
+            if decision.shown is not None:
+                self._queue.load(log.read(self._reviewer.folder))
+                waiting = self._queue.said.get(decision.shown.removeprefix(PREFIX))
+                return decision, None if waiting is None else waiting.label or ""
+        return decision, _label_after(decision)
 
     def _photos(self) -> Response:
         folder = self._reviewer.folder
         rows = manifest.require(folder)
         decisions = log.read(folder)
+        said = NOTHING_SAID
+        if self._queue is not None:
+            self._queue.load(decisions)
+            said = self._queue.said
         labels = {row.label for row in rows} | set(self._judged.labels if self._judged else ())
+        labels |= {label for waiting in said.values() for label, _ in waiting.said if label is not None}
         return JSONResponse(
             {
                 "data": folder.resolve().name,
                 "who": self._reviewer.who,
                 "labels": sorted(labels),
-                "photos": [as_json(doubt) for doubt in doubts(rows, self._judged, self._issues)],
+                "photos": [as_json(doubt) for doubt in doubts(rows, self._judged, self._issues, said)],
                 "undoable": len(log.undoable(decisions)),
                 "decisions": len(decisions),
             }
@@ -162,6 +212,9 @@ class _State:
     def _photo(self, path: str) -> Response:
         """The bytes of a photo that the manifest lists; nothing else of the folder is given out."""
         missing = TwinlensError("not_found", "The manifest lists no such photo, or its file is not there.")
+        if self._queue is not None and path.startswith(PREFIX):
+            data = self._queue.photo(path.removeprefix(PREFIX))
+            return Response(data, media_type=MEDIA_TYPES[sniff(data)])
         if path not in self._paths():
             raise missing
         file = self._reviewer.folder / path
@@ -174,12 +227,12 @@ class _State:
             raise missing from None
         return FileResponse(file, media_type=MEDIA_TYPES[kind])
 
-    def _paths(self) -> frozenset[str]:
-        """What the manifest lists, read again where it has changed: a page asks for many photos."""
+    def _paths(self) -> dict[str, str]:
+        """The SHA-256 of what the manifest lists, by path, read again where it changed: a page asks for many photos."""
         status = (self._reviewer.folder / manifest.MANIFEST).stat()
         version = (status.st_mtime_ns, status.st_size)
         if self._listed is None or self._listed[0] != version:
-            self._listed = (version, frozenset(row.path for row in manifest.require(self._reviewer.folder)))
+            self._listed = (version, {row.path: row.sha256 for row in manifest.require(self._reviewer.folder)})
         return self._listed[1]
 
 
@@ -205,15 +258,22 @@ def _text(given: dict[str, Any], name: str) -> str:
     return value
 
 
-def _told(decision: Decision) -> Response:
-    row = decision.after
+def _label_after(decision: Decision) -> str | None:
+    return None if decision.after is None else decision.after.label
+
+
+def _told(decision: Decision, label: str | None) -> Response:
+    """What the page is told.
+
+    :param label: that the photo has now; None where there is nothing to look at any more.
+    """
     return JSONResponse(
         {
             "number": decision.number,
             "action": decision.action,
-            "path": decision.path,
-            "label": row and row.label,
-            "reviewed": row and row.reviewed,
+            "path": decision.shown or decision.path,
+            "label": label,
+            "reviewed": decision.after and decision.after.reviewed,
             "manifest": decision.manifest,
             "undoes": decision.undoes,
         }

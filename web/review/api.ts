@@ -2,7 +2,7 @@
  * What the page asks of the server that it came from (twinlens/review/server.py).
  */
 
-export type Kind = 'label-issue' | 'high-loss' | 'not-sure';
+export type Kind = 'label-issue' | 'high-loss' | 'not-sure' | 'feedback';
 
 export interface Reason {
   readonly kind: Kind;
@@ -11,15 +11,27 @@ export interface Reason {
   readonly suggested: string | null;
 }
 
+/** What visitors say of a photo, which nobody has decided on. */
+export interface Feedback {
+  /** By how many clients, most first; null: that it is none of the model's labels. */
+  readonly said: readonly { readonly label: string | null; readonly clients: number }[];
+  /** What the model said. */
+  readonly predicted: string;
+  readonly score: number;
+}
+
 export interface Photo {
-  /** In the data set; what names the photo. */
+  /** In the data set, or what stands for the path of a photo that is not in it; what names the photo. */
   readonly path: string;
+  /** Empty where most visitors say that a new photo shows none of the model's labels. */
   readonly label: string;
   readonly split: string | null;
   /** When a person last said that the label is right; null if nobody has. */
   readonly reviewed: string | null;
   readonly doubt: number;
   readonly reasons: readonly Reason[];
+  /** Null where nobody has said anything of the photo. */
+  readonly feedback: Feedback | null;
 }
 
 /** Everything that there is to review, the most doubtful first. */
@@ -89,6 +101,11 @@ export class Server {
     if (!response.ok) throw new RefusedError(answer.code ?? 'internal', answer.detail ?? `status ${response.status}`);
     return answer as Answer;
   }
+}
+
+/** Whether a path stands for a photo that visitors sent: only a decision brings it into the data set. */
+export function isNewcomer(path: string): boolean {
+  return path.startsWith('feedback:');
 }
 
 /** Address of a photo's file. */

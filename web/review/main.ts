@@ -5,7 +5,16 @@
 import './review.css';
 import { byId, element } from '../src/dom.ts';
 import { recall, remember } from '../src/remember.ts';
-import { addressOf, type Decided, type Decision, type Photo, RefusedError, type Review, Server } from './api.ts';
+import {
+  addressOf,
+  type Decided,
+  type Decision,
+  isNewcomer,
+  type Photo,
+  RefusedError,
+  type Review,
+  Server,
+} from './api.ts';
 import { type Filter, FILTERS, Pile, suggestionFor } from './pile.ts';
 import { type Language, TEXTS } from './text.ts';
 
@@ -58,6 +67,10 @@ async function decide(action: Decision['action'], label = ''): Promise<void> {
     return;
   }
   const { path, label: seen } = current;
+  if (action === 'confirm' && seen === '') {
+    tell(TEXTS[language].noLabel);
+    return;
+  }
   await send(() => server.decide(action === 'relabel' ? { action, path, seen, label } : { action, path, seen }));
 }
 
@@ -75,7 +88,7 @@ async function send(ask: () => Promise<Decided>): Promise<void> {
     pile.decided(decided);
     problem.hidden = true;
     choice.value = '';
-    announce(TEXTS[language].said[decided.action](decided.path, decided.label ?? ''));
+    announce(TEXTS[language].said[decided.action](nameOf(decided.path), decided.label ?? ''));
   } catch (error) {
     tell(error);
   } finally {
@@ -118,21 +131,38 @@ function show(shown: Photo): void {
   const texts = TEXTS[language];
   const address = addressOf(shown);
   if (photo.getAttribute('src') !== address) photo.src = address;
-  photo.alt = shown.path;
-  byId('path', HTMLElement).textContent = shown.path;
-  byId('label', HTMLElement).textContent = shown.label;
+  photo.alt = nameOf(shown.path);
+  byId('path', HTMLElement).textContent = photo.alt;
+  byId('label', HTMLElement).textContent = shown.label === '' ? texts.noneOf : shown.label;
+  byId('confirm', HTMLElement).hidden = shown.label === '';
   const reviewed = shown.reviewed === null ? '' : ` · ${texts.reviewed(shown.reviewed)}`;
-  byId('split', HTMLElement).textContent = `${texts.splits[shown.split ?? 'none']}${reviewed}`;
+  byId('split', HTMLElement).textContent =
+    `${texts.splits[isNewcomer(shown.path) ? 'new' : (shown.split ?? 'none')]}${reviewed}`;
   byId('reasons', HTMLElement).replaceChildren(
     ...shown.reasons.map(({ kind, doubt, suggested: other }) =>
       element('li', kind, texts.reasons[kind](`${Math.round(100 * doubt)}%`, other)),
     ),
+    ...wordsOn(shown).map((words) => element('li', 'said', words)),
   );
   const other = suggestionFor(shown);
   suggested.hidden = other === null;
   const [words] = suggested.children;
   words.textContent = other === null ? '' : texts.suggested(other);
   fetchAhead(pile.ahead(AHEAD).map(addressOf));
+}
+
+function nameOf(path: string): string {
+  return isNewcomer(path) ? TEXTS[language].newcomer : path;
+}
+
+/** What visitors and the model say of a photo: as text, whatever a label is made of. */
+function wordsOn({ feedback }: Photo): string[] {
+  if (!feedback) return [];
+  const texts = TEXTS[language];
+  return [
+    ...feedback.said.map(({ label, clients }) => texts.visitors(clients, label)),
+    texts.model(feedback.predicted, `${Math.round(100 * feedback.score)}%`),
+  ];
 }
 
 function fetchAhead(addresses: readonly string[]): void {

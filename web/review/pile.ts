@@ -3,7 +3,7 @@
  */
 import type { Decided, Photo } from './api.ts';
 
-export const FILTERS = ['doubtful', 'label-issue', 'high-loss', 'not-sure', 'all'] as const;
+export const FILTERS = ['doubtful', 'feedback', 'label-issue', 'high-loss', 'not-sure', 'all'] as const;
 export type Filter = (typeof FILTERS)[number];
 
 /** Whether a photo is among those that a filter shows. */
@@ -60,7 +60,7 @@ export class Pile {
     this.at = Math.min(Math.max(this.at + steps, 0), this.shown.length);
   }
 
-  /** Whether the page has been told of a photo: one that was set aside before it was loaded, it has not. */
+  /** Whether the page has been told of a photo: one that was decided on before it was loaded, it may not have. */
   knows(path: string): boolean {
     return this.photos.some((photo) => photo.path === path);
   }

@@ -17,6 +17,12 @@ export interface Texts {
     Record<'confirm' | 'relabel' | 'set-aside' | 'undo', (path: string, label: string) => string>
   >;
   readonly reviewed: (when: string) => string;
+  /** What some visitors say, null: that it is none of the model's labels. */
+  readonly visitors: (clients: number, label: string | null) => string;
+  readonly model: (label: string, percent: string) => string;
+  /** In place of the path of a photo that is not in the data set, or was not before this page was loaded. */
+  readonly newcomer: string;
+  readonly noneOf: string;
   readonly done: string;
   readonly nothing: string;
   readonly noLabel: string;
@@ -41,6 +47,7 @@ const en: Texts = {
   },
   filters: {
     doubtful: 'everything doubtful',
+    feedback: 'what visitors say',
     'label-issue': 'labels that are probably wrong',
     'high-loss': 'where the model says something else',
     'not-sure': 'where the model is not sure',
@@ -50,8 +57,15 @@ const en: Texts = {
     'label-issue': (percent, suggested) => `It looks like photos of ${suggested}: ${percent} sure that the label is wrong`,
     'high-loss': (percent, suggested) => `The model says ${suggested}: ${percent} sure that the label is wrong`,
     'not-sure': (percent) => `The model is not sure of its own answer: ${percent} that it is wrong`,
+    feedback: (percent) => `Visitors have said what it is; ${percent} against the label`,
   },
-  splits: { train: 'in train', validation: 'in validation', test: 'in test', none: 'in no split' },
+  splits: {
+    train: 'in train',
+    validation: 'in validation',
+    test: 'in test',
+    none: 'in no split',
+    new: 'sent by visitors',
+  },
   status: (at, all) => `${at} of ${all}`,
   suggested: (label) => `It is ${label}`,
   said: {
@@ -61,6 +75,11 @@ const en: Texts = {
     undo: (path) => `${path}: as it was before`,
   },
   reviewed: (when) => `Confirmed ${when}`,
+  visitors: (clients, label) =>
+    `${clients === 1 ? 'One visitor says' : `${clients} visitors say`} ${label ?? 'that it is none of the labels'}`,
+  model: (label, percent) => `The model says ${label} (${percent})`,
+  newcomer: 'A new photo',
+  noneOf: 'none of the labels',
   done: 'That was the last one.',
   nothing: 'There is nothing to look at here.',
   noLabel: 'Write a label first.',
@@ -85,6 +104,7 @@ const zh: Texts = {
   },
   filters: {
     doubtful: '所有可疑照片',
+    feedback: '访客反馈',
     'label-issue': '标签可能有误',
     'high-loss': '模型答案不同',
     'not-sure': '模型不确定',
@@ -94,8 +114,9 @@ const zh: Texts = {
     'label-issue': (percent, suggested) => `更像 ${suggested} 的照片：标签有误的概率为 ${percent}`,
     'high-loss': (percent, suggested) => `模型认为是 ${suggested}：标签有误的概率为 ${percent}`,
     'not-sure': (percent) => `模型不确定：其自身答案有误的概率为 ${percent}`,
+    feedback: (percent) => `访客已给出反馈；标签有误的可能性为 ${percent}`,
   },
-  splits: { train: '训练集', validation: '验证集', test: '测试集', none: '未划分' },
+  splits: { train: '训练集', validation: '验证集', test: '测试集', none: '未划分', new: '来自访客' },
   status: (at, all) => `第 ${at} 张，共 ${all} 张`,
   suggested: (label) => `是 ${label}`,
   said: {
@@ -105,6 +126,10 @@ const zh: Texts = {
     undo: (path) => `${path}：已恢复原状`,
   },
   reviewed: (when) => `已于 ${when} 确认`,
+  visitors: (clients, label) => `${clients} 位访客认为：${label ?? '不属于任何标签'}`,
+  model: (label, percent) => `模型的答案：${label}（${percent}）`,
+  newcomer: '新照片',
+  noneOf: '不属于任何标签',
   done: '这是最后一张。',
   nothing: '这里没有需要看的照片。',
   noLabel: '请先填写标签。',

@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
-import type { Decided, Photo } from '../review/api.ts';
+import { addressOf, type Decided, isNewcomer, type Photo } from '../review/api.ts';
 import { Pile, suggestionFor } from '../review/pile.ts';
 
 function photo(path: string, ...kinds: Photo['reasons'][number]['kind'][]): Photo {
   const reasons = kinds.map((kind, at) => ({ kind, doubt: 0.9 - at / 10, suggested: `other${at}` }));
-  return { path, label: 'hat', split: 'train', reviewed: null, doubt: 0.9, reasons };
+  return { path, label: 'hat', split: 'train', reviewed: null, doubt: 0.9, reasons, feedback: null };
 }
 
 function decided(action: Decided['action'], path: string, label: string | null, reviewed: string | null): Decided {
@@ -74,4 +74,24 @@ test('the strongest suggestion of another label', () => {
   expect(suggestionFor(PHOTOS[1])).toBe('other0');
   expect(suggestionFor({ ...PHOTOS[1], label: 'other0' })).toBe('other1');
   expect(suggestionFor(PHOTOS[3])).toBeNull();
+});
+
+test('what visitors say is a filter of its own, and a new photo is known as one until it was decided on', () => {
+  const sent = photo('feedback:00ff', 'feedback');
+  const pile = new Pile([...PHOTOS, sent]);
+  pile.show('feedback');
+  expect([pile.length, pile.current]).toEqual([1, sent]);
+  expect([isNewcomer(sent.path), isNewcomer('hat/feedback:1.jpg')]).toEqual([true, false]);
+  expect(addressOf(sent)).toBe('photos/feedback%3A00ff');
+  pile.decided(decided('relabel', sent.path, 'cap', '2026'));
+  expect([pile.current, pile.count('feedback')]).toEqual([null, 0]);
+  pile.decided(decided('undo', sent.path, 'hat', null));
+  expect(pile.current).toMatchObject({ path: sent.path, label: 'hat', reviewed: null });
+});
+
+test('it is known which photos were loaded', () => {
+  const pile = new Pile(PHOTOS);
+  expect([pile.knows('a'), pile.knows('feedback:00ff')]).toEqual([true, false]);
+  pile.decided(decided('set-aside', 'a', null, null));
+  expect(pile.knows('a')).toBe(true);
 });

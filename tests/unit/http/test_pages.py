@@ -16,13 +16,13 @@ from twinlens.http.pages import ModelFiles, Page
 class Browser:
     """Asks an application for files, by the raw path that it is given."""
 
-    def __init__(self, page, model):
+    def __init__(self, page, model, feedback=False):
         self.app = Starlette(
             routes=[Route("/model/{path:path}", ModelFiles(model).respond)],
             exception_handlers={HTTPException: problems.handle, TwinlensError: problems.handle},
         )
         self.app.router.redirect_slashes = False
-        self.app.router.default = Page(page)
+        self.app.router.default = Page(page, feedback=feedback)
 
     def __call__(self, path, method="GET", **headers):
         async def ask():
@@ -165,3 +165,10 @@ def test_the_page_is_told_that_there_is_a_server(browse, site):
     index.write_text("<!doctype html>another build")
     again = browse("/", **{"if-none-match": first.headers["etag"]})
     assert (again.status_code, again.text) == (200, "<!doctype html>another build")
+
+
+@pytest.mark.parametrize(("feedback", "address"), [(False, ""), (True, "v1/feedback")])
+def test_the_page_is_told_whether_feedback_is_taken(site, feedback, address):
+    (site / "dist" / "index.html").write_text('<meta name="twinlens-feedback" content="">')
+    browse = Browser(site / "dist", site, feedback)
+    assert browse("/").text == f'<meta name="twinlens-feedback" content="{address}">'

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 from tests import models
 from twinlens.dataset import manifest
 from twinlens.dataset.manifest import Row
+
+Kill = Callable[[Callable[[], object]], None]
+"""Takes a decision that is written down, and nothing else comes of it."""
 
 
 def data_set(folder: Path, *labels: str) -> list[Row]:

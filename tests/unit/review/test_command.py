@@ -14,7 +14,7 @@ from twinlens.settings import Settings
 
 
 def run(folder: Path, who: str | None, issues: Path | None) -> int:
-    return command.review(folder, Settings(), who=who, issues=issues, port=0, page=folder, judged=False)
+    return command.review(folder, Settings(), who=who, issues=issues, feedback=None, port=0, page=folder, judged=False)
 
 
 def test_who_has_no_name_is_asked_for_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
 from pathlib import Path
 
 import pytest
 
-from tests.unit.review.made import data_set
+from tests.unit.review.made import Kill, data_set
 from twinlens.dataset import manifest, quarantine
 from twinlens.dataset.manifest import EARLIER, Row
 from twinlens.dataset.quarantine import Finding
 from twinlens.errors import TwinlensError
 from twinlens.review import log
-from twinlens.review.decide import Reviewer
-from twinlens.review.log import REVIEWS, Decision
+from twinlens.review.decide import Newcomer, Reviewer
+from twinlens.review.log import REVIEWS
 
 
 @pytest.fixture
@@ -107,30 +107,6 @@ def test_what_cannot_be_a_label_is_refused(tmp_path: Path, rows: list[Row], labe
 def test_a_reviewer_has_a_name(tmp_path: Path, rows: list[Row], who: str) -> None:
     with pytest.raises(TwinlensError, match="--who"):
         Reviewer(tmp_path, who)
-
-
-class Killed(BaseException):
-    """What ends a process in the middle of a decision."""
-
-
-Kill = Callable[[Callable[[], object]], None]
-
-
-@pytest.fixture
-def kill(monkeypatch: pytest.MonkeyPatch) -> Kill:
-    """Have a decision written down, and nothing else come of it."""
-    append = log.append
-
-    def end(folder: Path, decision: Decision) -> None:
-        append(folder, decision)
-        raise Killed
-
-    def killed(decide: Callable[[], object]) -> None:
-        with monkeypatch.context() as patch, pytest.raises(Killed):
-            patch.setattr(log, "append", end)
-            decide()
-
-    return killed
 
 
 def test_a_decision_that_a_crash_cut_off_is_finished_by_the_next_one(
@@ -265,3 +241,86 @@ def test_nothing_is_moved_out_of_a_folder_that_is_a_link(tmp_path: Path) -> None
     assert caught.value.code == "not_allowed"
     assert manifest.require(tmp_path / "data") == rows and log.read(tmp_path / "data") == []
     assert (tmp_path / "theirs" / "0.png").is_file()
+
+
+PHOTO = b"what a visitor sent"
+SHA256 = hashlib.sha256(PHOTO).hexdigest()
+NEWCOMER = Newcomer(f"feedback:{SHA256}", "7", SHA256, ".png", "hat")
+PLACE = f"hat/{SHA256[:20]}.png"
+
+
+def test_a_photo_whose_taking_in_a_crash_cut_off_is_listed_by_the_next_decision(
+    tmp_path: Path, rows: list[Row], kill: Kill
+) -> None:
+    reviewer = Reviewer(tmp_path, "ana")
+    kill(lambda: reviewer.take_in(NEWCOMER, "hat", PHOTO))
+    assert (tmp_path / PLACE).read_bytes() == PHOTO and manifest.require(tmp_path) == rows
+    reviewer.confirm(rows[1].path, "hat")
+    assert by_path(tmp_path)[PLACE] == log.read(tmp_path)[0].after
+    reviewer.undo()
+    kill(reviewer.undo)
+    assert PLACE in by_path(tmp_path) and (tmp_path / PLACE).is_file()
+    reviewer.confirm(rows[1].path, "hat")
+    assert PLACE not in by_path(tmp_path) and not (tmp_path / PLACE).exists()
+    (entry,) = quarantine.entries(tmp_path)
+    assert (tmp_path / entry["to"]).read_bytes() == PHOTO
+
+
+def test_a_crash_leaves_what_became_of_a_new_photo_since(tmp_path: Path, rows: list[Row], kill: Kill) -> None:
+    reviewer = Reviewer(tmp_path, "ana")
+    kill(lambda: reviewer.take_in(NEWCOMER, "hat", PHOTO))
+    (tmp_path / PLACE).write_bytes(b"another")
+    reviewer.confirm(rows[1].path, "hat")
+    assert PLACE not in by_path(tmp_path)
+    kill(lambda: reviewer.leave_out(NEWCOMER))
+    assert reviewer.undo().shown == NEWCOMER.shown
+
+
+def test_nothing_is_written_over_for_a_new_photo(tmp_path: Path, rows: list[Row]) -> None:
+    reviewer = Reviewer(tmp_path, "ana")
+    (tmp_path / PLACE).write_bytes(b"another")
+    taken = reviewer.take_in(NEWCOMER, "hat", PHOTO)
+    assert taken.path == f"hat/{SHA256[:20]}-2.png" and (tmp_path / taken.path).read_bytes() == PHOTO
+    assert (tmp_path / PLACE).read_bytes() == b"another"
+    assert reviewer.undo().after is None
+    (tmp_path / PLACE).write_bytes(PHOTO)  # what a crash leaves between the file and the log
+    assert reviewer.take_in(NEWCOMER, "hat", PHOTO).path == PLACE
+
+
+def test_what_became_of_a_new_photo_since_is_not_undone(tmp_path: Path, rows: list[Row]) -> None:
+    reviewer, told = Reviewer(tmp_path, "ana"), []
+    reviewer.take_in(NEWCOMER, "hat", PHOTO)
+    divided = by_path(tmp_path)[PLACE].model_copy(update={"split": "test"})
+    manifest.write(tmp_path, [*rows, divided.model_copy(update={"label": "wig"})])
+    with pytest.raises(TwinlensError) as caught:
+        reviewer.undo(told.append)
+    assert (caught.value.code, told) == ("review_conflict", [])
+    manifest.write(tmp_path, [*rows, divided])
+    assert reviewer.undo(told.append).before == divided
+    assert [each.number for each in told] == [1] and manifest.require(tmp_path) == rows
+
+
+def test_no_new_photo_comes_into_a_folder_that_is_a_link(tmp_path: Path) -> None:
+    rows = data_set(tmp_path / "data", "cap", "hat")
+    (tmp_path / "data" / "hat").rename(tmp_path / "theirs")
+    (tmp_path / "data" / "hat").symlink_to(tmp_path / "theirs")
+    reviewer = Reviewer(tmp_path / "data", "ana")
+    with pytest.raises(TwinlensError) as caught:
+        reviewer.take_in(NEWCOMER, "hat", PHOTO)
+    assert caught.value.code == "not_allowed"
+    assert manifest.require(tmp_path / "data") == rows and log.read(tmp_path / "data") == []
+    assert [path.name for path in (tmp_path / "theirs").iterdir()] == ["1.png"]
+
+
+def test_nothing_is_taken_back_that_its_source_keeps(tmp_path: Path, rows: list[Row]) -> None:
+    reviewer = Reviewer(tmp_path, "ana")
+    reviewer.set_aside(rows[0].path, "cap", feedback="7")
+
+    def refuse(_: object) -> None:
+        raise TwinlensError("feedback_unavailable", "")
+
+    with pytest.raises(TwinlensError):
+        reviewer.undo(refuse)
+    assert len(log.read(tmp_path)) == 1 and rows[0].path not in by_path(tmp_path)
+    undone = reviewer.undo()
+    assert (undone.feedback, undone.undoes, manifest.require(tmp_path)) == ("7", 1, rows)

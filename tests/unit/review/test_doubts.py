@@ -12,11 +12,14 @@ import numpy as np
 import pytest
 
 from tests import models
+from tests.unit.feedback.made import MODEL
 from tests.unit.review.made import data_set
 from twinlens.classify import Result
 from twinlens.dataset import manifest
 from twinlens.dataset.manifest import Row
 from twinlens.errors import TwinlensError
+from twinlens.feedback.rows import Feedback
+from twinlens.feedback.source import Waiting, grouped
 from twinlens.review.doubts import Judged, Reason, as_json, doubts, judge, read_issues
 from twinlens.settings import Settings
 
@@ -36,7 +39,7 @@ JUDGED = Judged(
 def test_the_largest_doubt_counts_and_what_was_reviewed_comes_last() -> None:
     issues = {"hat/a": Reason("label-issue", 0.95, "cap", 0.9)}
     found = doubts(ROWS, JUDGED, issues)
-    assert [each.row.path[-1] for each in found] == ["d", "a", "b", "c", "f", "e"]
+    assert [each.path[-1] for each in found] == ["d", "a", "b", "c", "f", "e"]
     assert [[reason.kind for reason in each.reasons] for each in found] == [
         ["high-loss"],
         ["label-issue"],
@@ -55,7 +58,7 @@ def test_an_issue_of_a_photo_that_was_reviewed_is_settled() -> None:
 
 
 def test_without_a_model_and_issues_they_come_by_path() -> None:
-    assert [each.row.path for each in doubts(ROWS[:3][::-1], None, {})] == ["hat/a", "hat/b", "hat/c"]
+    assert [each.path for each in doubts(ROWS[:3][::-1], None, {})] == ["hat/a", "hat/b", "hat/c"]
 
 
 def test_what_the_page_is_told() -> None:
@@ -67,6 +70,7 @@ def test_what_the_page_is_told() -> None:
         "reviewed": None,
         "doubt": 0.9,
         "reasons": [{"kind": "high-loss", "doubt": 0.9, "suggested": "cap"}],
+        "feedback": None,
     }
 
 
@@ -84,6 +88,53 @@ DOUBTFUL = {
 def checked(path: Path, *doubtful: Mapping[str, object], digest: str = "") -> Path:
     path.write_text(json.dumps({"digest": digest, "label_noise": {"doubtful": doubtful}}))
     return path
+
+
+def said(photo: str, *labels: str | None, predicted: str = "cap") -> dict[str, Waiting]:
+    """What clients say of a photo, one each."""
+    words = [
+        Feedback(
+            id=str(number), photo=photo * 64, format="jpeg", client=str(number), label=label, predicted=predicted,
+            score=0.8, model=MODEL, received="2026", state="new", decision=None,
+        )
+        for number, label in enumerate(labels)
+    ]  # fmt: skip
+    return grouped(words)
+
+
+def test_what_visitors_say_of_a_photo_is_a_doubt_even_where_a_person_has_looked() -> None:
+    found = doubts([ROWS[4], ROWS[5]], None, {}, said("e", "cap", "cap", "hat", None))
+    assert [each.path for each in found] == ["hat/e", "hat/f"]
+    assert found[0].reasons == [Reason("feedback", 0.75, "cap", None)]
+    told = as_json(found[0])
+    assert (told["reviewed"], told["feedback"]["said"][0]) == (None, {"label": "cap", "clients": 2})
+
+
+def test_a_photo_that_visitors_sent_comes_among_the_others() -> None:
+    found = doubts(ROWS[:2], JUDGED, {}, said("1", "hat"))
+    assert [(each.path, each.score) for each in found] == [
+        ("hat/b", pytest.approx(0.9)),
+        (f"feedback:{'1' * 64}", pytest.approx(0.8)),
+        ("hat/a", 0.0),
+    ]
+    assert as_json(found[1]) == {
+        "path": f"feedback:{'1' * 64}",
+        "label": "hat",
+        "split": None,
+        "reviewed": None,
+        "doubt": 0.8,
+        "reasons": [{"kind": "feedback", "doubt": 0.8, "suggested": "cap"}],
+        "feedback": {"said": [{"label": "hat", "clients": 1}], "predicted": "cap", "score": 0.8},
+    }
+    (none,) = doubts([], None, {}, said("1", None))
+    assert (as_json(none)["label"], none.score) == ("", 1.0)
+
+
+def test_where_visitors_agree_there_is_little_doubt() -> None:
+    (right,) = doubts([], None, {}, said("1", "cap", "cap"))
+    assert right.score == pytest.approx(0.2)
+    (known,) = doubts(ROWS[:1], None, {}, said("a", "hat"))
+    assert (known.score, [each.kind for each in known.reasons]) == (0.0, ["feedback"])
 
 
 def test_issues_are_those_of_check(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import re
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,18 @@ import httpx
 import pytest
 from starlette.types import ASGIApp
 
+from tests.unit.feedback.made import encoded, word
 from tests.unit.review.made import data_set
+from training.rules import standard
 from twinlens.dataset import manifest
 from twinlens.dataset.manifest import Row
+from twinlens.feedback.desk import Desk
+from twinlens.feedback.source import StoreSource
 from twinlens.review.decide import Reviewer
 from twinlens.review.doubts import Reason
+from twinlens.review.queue import Queue
 from twinlens.review.server import TOKEN_HEADER, application
+from twinlens.settings import Settings
 
 
 class Client:
@@ -132,3 +139,86 @@ def test_a_label_that_cannot_be_one_is_the_callers_mistake(client: Client, rows:
     answer = client.post("/api/decide", json=body, headers=token(client))
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid_request")
     assert "slash" in answer.json()["detail"]
+
+
+class Visited:
+    """A review of a data set and of what visitors said: two of one new photo, one of a photo that it has."""
+
+    def __init__(self, folder: Path, rows: list[Row]) -> None:
+        settings = Settings(feedback=f"sqlite:///{folder}/x.db")
+        self.desk = Desk(settings)
+        rules = standard(64, 64)
+        self.photo = encoded("red", 33, "PNG")
+        self.new = [
+            self.desk.take(self.photo, f"192.0.2.{number}", word(label), rules)[0]
+            for number, label in enumerate(("<img src=x onerror=alert(1)>", None))
+        ]
+        listed = (folder / "data" / rows[0].path).read_bytes()
+        self.known = self.desk.take(listed, "192.0.2.9", word("hat"), rules)[0]
+        reviewer = Reviewer(folder / "data", "ana")
+        self.client = Client(application(reviewer, folder / "page", None, {}, Queue(StoreSource(settings))))
+        self.path = f"feedback:{self.new[0].photo}"
+
+    def photos(self) -> dict[str, Any]:
+        return {each["path"]: each for each in self.client.get("/api/photos").json()["photos"]}
+
+    def decide(self, action: str, path: str, seen: str, **more: str) -> httpx.Response:
+        body = {"action": action, "path": path, "seen": seen, **more}
+        return self.client.post("/api/decide", json=body, headers=token(self.client))
+
+    def undo(self) -> httpx.Response:
+        return self.client.post("/api/undo", json={}, headers=token(self.client))
+
+    def states(self) -> list[str]:
+        return [self.desk.store.find(each.id).state for each in (*self.new, self.known)]
+
+
+@pytest.fixture
+def visited(client: Client, tmp_path: Path, rows: list[Row]) -> Visited:
+    assert rows[0].sha256 == hashlib.sha256((tmp_path / "data" / rows[0].path).read_bytes()).hexdigest()
+    return Visited(tmp_path, rows)
+
+
+def test_what_visitors_say_is_shown_and_their_photos_are_given_out(visited: Visited, rows: list[Row]) -> None:
+    photos = visited.photos()
+    assert len(photos) == len(rows) + 1
+    new = photos[visited.path]
+    assert new["feedback"]["said"] == [
+        {"label": "<img src=x onerror=alert(1)>", "clients": 1},
+        {"label": None, "clients": 1},
+    ]
+    assert photos[rows[0].path]["feedback"]["said"] == [{"label": "hat", "clients": 1}]
+    answer = visited.client.get(f"/photos/{visited.path}")
+    assert (answer.content, answer.headers["content-type"]) == (visited.photo, "image/png")
+    assert visited.client.get(f"/photos/feedback:{'0' * 64}").status_code == 404
+
+
+def test_a_decision_on_a_new_photo_is_told_to_the_store_and_undone(visited: Visited, tmp_path: Path) -> None:
+    seen = visited.photos()[visited.path]["label"]
+    assert visited.decide("confirm", visited.path, "hat").json()["code"] == "review_conflict"
+    told = visited.decide("relabel", visited.path, seen, label="beret").json()
+    assert (told["path"], told["label"], visited.states()) == (
+        visited.path,
+        "beret",
+        ["relabelled", "relabelled", "new"],
+    )
+    path = next(row.path for row in manifest.require(tmp_path / "data") if row.label == "beret")
+    assert (tmp_path / "data" / path).read_bytes() == visited.photo
+    assert visited.path not in visited.photos() and path in visited.photos()
+    assert visited.decide("set-aside", visited.path, seen).json()["code"] == "review_conflict"
+    told = visited.undo().json()
+    assert (told["path"], told["label"], told["reviewed"]) == (visited.path, seen, None)
+    assert visited.states() == ["new"] * 3 and visited.path in visited.photos()
+    told = visited.decide("set-aside", visited.path, seen).json()
+    assert (told["label"], visited.states()) == (None, ["set-aside", "set-aside", "new"])
+    assert visited.undo().json()["label"] == seen
+
+
+def test_a_decision_on_a_photo_that_is_there_settles_what_was_said_of_it(visited: Visited, rows: list[Row]) -> None:
+    visited.photos()
+    assert visited.decide("relabel", rows[0].path, rows[0].label, label="hat").status_code == 200
+    assert visited.states() == ["new", "new", "accepted"]
+    assert visited.undo().json()["label"] == rows[0].label
+    assert visited.states() == ["new"] * 3
+    assert visited.decide("set-aside", rows[0].path, rows[0].label).status_code == 200
+    assert visited.states()[-1] == "set-aside"
