@@ -25,7 +25,7 @@ from training.contracting import ONNX_FILE, TFJS_FOLDER, TOLERANCE, draft
 from training.data import TEST, VALIDATION, DataSet, reopen
 from training.deploy import Deployed, deploy
 from training.evaluate import MEASUREMENTS, append_measurement, evaluate_logits, measurements, run_network
-from training.measure import CARD
+from training.model_card import CARD
 from training.official.adopt import weight_names
 from training.official.check import check, require_browser
 from training.official.environment import prepare

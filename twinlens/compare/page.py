@@ -21,6 +21,7 @@ _SPLITS: Final = {
     "train": Text("train", "训练集"),
     "validation": Text("validation", "验证集"),
     "test": Text("test", "测试集"),
+    "held-out": Text("those held out", "留出集"),
     None: Text("the folder", "该文件夹"),
 }
 
