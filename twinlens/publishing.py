@@ -22,7 +22,9 @@ from twinlens.errors import TwinlensError
 from twinlens.store import current_version, open_version, set_current
 
 LOG: Final = "published.jsonl"
-_LOCK: Final = ".lock"
+_LOCK: Final = "published.lock"
+# Others hold the lock while they copy a version, which takes a second or two.
+_PATIENCE_SECONDS: Final = 20.0
 _WHO_CHARACTERS: Final = 100
 Action: TypeAlias = Literal["publish", "rollback"]
 
@@ -71,11 +73,11 @@ def changing(model: Path) -> Iterator[None]:
     """Hold a model while the version in use is changed.
 
     :param model: the model's folder, ``MODELS/NAME``, which exists.
-    :raises TwinlensError: ``model_in_use`` if another process holds it.
+    :raises TwinlensError: ``model_in_use`` if another process holds it for long.
     """
     lock = FileLock(model / _LOCK)
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=_PATIENCE_SECONDS)
     except Timeout:
         raise TwinlensError(
             "model_in_use", f"Another command is publishing in {model}: wait until it is done."
