@@ -18,6 +18,7 @@ from training.checkpoint import BEST, best_sha256
 from training.export import ABOUT, LABELS, export
 from training.progress import say
 from training.rounding import WEIGHTS, integer_bits
+from training.run import RUN as RECORD
 from training.run import load
 from twinlens.contract import Contract
 from twinlens.errors import TwinlensError
@@ -58,7 +59,8 @@ def source_of(version: ModelVersion, log: Sequence[Publication]) -> Path:
         if entry.digest != version.digest or entry.run is None:
             continue
         run = Path(entry.run)
-        if (run / BEST).is_file() and best_sha256(run) == entry.run_sha256 and load(run).finished:
+        there = (run / BEST).is_file() and (run / RECORD).is_file()
+        if there and best_sha256(run) == entry.run_sha256 and load(run).finished:
             return run
         break
     return version.path

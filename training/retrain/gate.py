@@ -169,8 +169,8 @@ def not_worse(name: str, by_label: Mapping[str, Pairs], limits: Limits) -> Verdi
         return verdict(
             name,
             low >= -limits.tolerance,
-            "{new} after {old} on {n} photos: {low} points or better (one-sided 95 %), of which {tolerance} at worst are "
-            "let through.",
+            "{new} after {old} on {n} photos: {low} points or better (one-sided 95 %); {tolerance} or better is let "
+            "through.",
             "{n} 张照片上由 {old} 变为 {new}：差值不低于 {low} 个百分点（单侧 95%），允许的下限为 {tolerance}。",
             figures,
             **values,

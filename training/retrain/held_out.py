@@ -2,8 +2,8 @@
 
 A photo is held out by the digits of its own SHA-256, so the choice depends on no seed, no order and no moment, and it
 is written into the manifest as a split of its own. From then on it is held out for good: no training of any kind takes
-it, since none takes that split. Only photos that the model in use has not learned from are held out, under whatever label
-it did: it has seen the others, and a comparison by them would be unfair to one side or the other.
+it, since none takes that split. Only photos that the model in use has not learned from are held out, under whatever
+label it did: it has seen the others, and a comparison by them would be unfair to one side or the other.
 
 Test and validation stay what they are. A photo that is in no split yet is learned from, or held out.
 """

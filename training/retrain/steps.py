@@ -91,8 +91,8 @@ def retrain(request: Request) -> dict[str, Any]:
     prepared = _prepare(request, in_use, [source])
     since = held_out.new_reviews(prepared.rows, prepared.base)
     say(
-        f"{since} photos were reviewed since {in_use.contract.model.version}; {len(prepared.held_out)} reviewed ones are "
-        f"held out, {len(prepared.test)} are in the fixed test split."
+        f"{since} photos were reviewed since {in_use.contract.model.version}; {len(prepared.held_out)} reviewed ones "
+        f"are held out, {len(prepared.test)} are in the fixed test split."
     )
     run = candidate.learn(request.data, request.out, source, in_use.contract, weights, request.recipe, request.resume)
     prepared = _as_learned(prepared, run)
@@ -160,8 +160,8 @@ def _prepare(request: Request, in_use: ModelVersion, runs: Sequence[Path]) -> _P
     if not prepared.test:
         raise TwinlensError(
             "invalid_data",
-            f"None of the {prepared.test_before} test photos of {in_use.contract.model.version} is in {request.data} as "
-            "it was: there is nothing to judge a candidate by.",
+            f"None of the {prepared.test_before} test photos of {in_use.contract.model.version} is in {request.data} "
+            "as it was: there is nothing to judge a candidate by.",
         )
     return prepared
 
