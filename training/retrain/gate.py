@@ -31,7 +31,7 @@ import numpy as np
 
 from twinlens.report.html import Content, Text, both
 
-_DRAWS: Final = 20_000
+_DRAWS: Final = 10_000
 _TAIL: Final = 5.0
 _SEED: Final = 0
 

@@ -9,7 +9,7 @@ from twinlens.errors import TwinlensError
 from twinlens.review.decide import Reviewer
 
 SEEN = "2026-11-27T08:00:00+00:00"
-BASE = [row(number) for number in range(1, 41)]
+BASE = [row(number) for number in range(11, 51)]
 
 
 def held(rows):
@@ -77,7 +77,7 @@ def test_reviews_that_are_new():
 
 
 def test_a_candidate_is_judged_by_test_photos_that_are_as_they_were():
-    test = [row(number, split="test") for number in range(50, 60)]
+    test = [row(number, split="test") for number in range(60, 70)]
     base = [*BASE, *test]
     changed = [test[0].model_copy(update={"label": "b"}), *test[2:], row(99, split="test")]
     now, out, before = judged_by(
@@ -110,11 +110,11 @@ def test_the_manifest_of_a_model_is_made_again_from_the_log_of_reviews(tmp_path)
     folder = tmp_path / "data"
     manifest.write(folder, BASE)
     reviewer = Reviewer(folder, "ana")
-    for number in (1, 2, 3):
+    for number in (11, 12, 13):
         reviewer.relabel(f"a/{number}.png", "a", "b")
     middle = manifest.digest(manifest.require(folder))
-    reviewer.confirm("a/4.png", "a")
-    reviewer.relabel("a/5.png", "a", "b")
+    reviewer.confirm("a/14.png", "a")
+    reviewer.relabel("a/15.png", "a", "b")
     # Another command has written the manifest since, so the log does not lead back from the one of now.
     manifest.write(folder, [*manifest.require(folder), row(100)])
     assert {each.label for each in trained_on(folder, manifest.digest(BASE))} == {"a"}

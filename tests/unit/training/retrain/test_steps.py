@@ -242,7 +242,7 @@ def test_learning_goes_on_from_the_run_where_it_is_still_there(asked, tmp_path):
     assert candidate.source_of(version, publishing.history(asked.model)) == version.path
 
 
-@pytest.mark.parametrize("weights", ["float16", "float32", "int8-channel"])
+@pytest.mark.parametrize("weights", ["float16", "int8-channel"])
 def test_weights_are_rounded_as_those_in_use(tmp_path, weights):
     contract = store.open_current(models.write(tmp_path, weights=weights)).contract
     assert candidate.weights_of(contract) == weights
