@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from tests.unit.training.pictures import LABELS, label_folders
-from training.data import open_dataset
 from twinlens import publishing
 from twinlens.dataset import manifest
 from twinlens.dataset.manifest import HELD_OUT, Row, Split
@@ -65,8 +64,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
         for place, (split, count) in enumerate(COUNTS.items()):
             rows += photos(data, name, name, 1000 * (3 * number + place), count, split, False)
     manifest.write(data, rows)
-    size = ["--image-size", "64", "--train-size", "64", "--epochs", "5", "--batch-size", "16"]
-    training("train", data, "--out", folder / "run", "--arch", "mobilenet_v3_small", "--init", "none", *size)
+    size = ["--image-size", "32", "--train-size", "32", "--epochs", "4", "--batch-size", "8"]
+    rates = ["--lr-body", "2e-3", "--ema", "0.9"]
+    training("train", data, "--out", folder / "run", "--arch", "resnet18", "--init", "none", *size, *rates)
     training("export", folder / "run", "--out", folder / "models" / "shapes")
     return World(data, folder / "models" / "shapes")
 
@@ -96,11 +96,11 @@ def test_good_reviews_are_learned_and_published_and_a_poisoned_queue_is_refused(
     assert not held & {path for paths in learned.values() for path in paths}
     card = (world.model / second / "MODEL_CARD.md").read_text(encoding="utf-8")
     assert "from which learning went on" in card
-    assert open_version(world.model / second).contract.dataset.digest == open_dataset(world.data).digest
+    assert open_version(world.model / second).contract.dataset.digest == manifest.digest(manifest.require(world.data))
 
     # Now somebody reviews pictures of one label as another.
     rows = manifest.require(world.data)
-    manifest.write(world.data, [*rows, *photos(world.data, NAMES[0], NAMES[1], 60_000, 80, None, True)])
+    manifest.write(world.data, [*rows, *photos(world.data, NAMES[0], NAMES[1], 60_000, 160, None, True)])
     status, record = world.retrain(tmp_path / "poisoned", "--epochs", "5", "--lr-body", "2e-3", "--lr-head", "2e-2")
     assert (status, record["outcome"]) == (1, "refused"), record["gate"]
     verdicts = {each["name"]: each["passed"] for each in record["gate"]}

@@ -7,7 +7,7 @@ Pure functions from counts to verdicts. What they see and what they do not:
   interval of its accuracy less that of the model in use, by a paired bootstrap, must not lie below minus the tolerance.
   With 372 photos, of which 3 % are answered differently (rightly by one), a candidate that is just as good passes in
   three of four cases and one that is a point better nearly always; one that is worse by the tolerance of two points
-  passes in one of twenty. With 5 % that differ, half of the equal ones are refused. That is the side to err on:
+  passes in one of fifteen. With 5 % that differ, nearly half of the equal ones are refused. That is the side to err on:
   refusing costs a retraining, publishing costs every answer. A finer tolerance needs more photos, by its square.
 - **Few photos.** Below that number nothing could show it, so a candidate is refused only if it is shown to be worse:
   the upper end of the interval lies below zero.
