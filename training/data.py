@@ -1,10 +1,11 @@
 """A folder of labelled photos: which files are photos, which label and split each is in, and a digest of it all.
 
-A folder with a ``manifest.jsonl`` (:mod:`twinlens.dataset.manifest`) is what that says. Else two layouts are read. One
-folder per label: a seeded, stratified split is made, 80 % train, 10 % validation, 10 % test. Or ``train/``,
-``validation/`` and ``test/`` with one folder per label in each: given splits are kept, and a missing one is made from
-``train/`` in the same way. Names may be in any script; hidden files are ignored, folders within a label's folder belong
-to the label, and copies of one photo, like a manifest's groups, stay in one split.
+A folder with a ``manifest.jsonl`` (:mod:`twinlens.dataset.manifest`) is what that says; photos that it holds out are
+learned from by nobody. Else two layouts are read. One folder per label: a seeded, stratified split is made, 80 % train,
+10 % validation, 10 % test. Or ``train/``, ``validation/`` and ``test/`` with one folder per label in each: given splits
+are kept, and a missing one is made from ``train/`` in the same way. Names may be in any script; hidden files are
+ignored, folders within a label's folder belong to the label, and copies of one photo, like a manifest's groups, stay in
+one split.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from training.files import LeftOut, Read, below, contents, quiet
 from training.progress import bar
 from training.run import Run, Splits, load_splits
 from twinlens.dataset import manifest
-from twinlens.dataset.manifest import MANIFEST, Row
+from twinlens.dataset.manifest import HELD_OUT, MANIFEST, Row
 from twinlens.errors import TwinlensError
 from twinlens.folders import is_folder, readable, split_folders, visible
 from twinlens.inference import available_threads
@@ -33,7 +34,7 @@ VALIDATION: Final = "validation"
 TEST: Final = "test"
 SPLITS: Final = (TRAIN, VALIDATION, TEST)
 
-_HELD_OUT: Final = 0.1
+_SHARE: Final = 0.1
 # Photos left out for one reason that are shown by name.
 _SHOWN: Final = 3
 # Below this many photos the 95 % interval of an accuracy is more than 0.3 wide.
@@ -56,7 +57,7 @@ class DataSet:
     labels: list[str]
     """Sorted by code point; the order of the logits."""
     splits: dict[str, list[Sample]]
-    """``train``, ``validation`` and ``test``, each sorted by path."""
+    """``train``, ``validation`` and ``test``, and ``held-out`` where a manifest holds photos out; sorted by path."""
     digest: str
     """See :class:`twinlens.contract.DataSet`."""
     left_out: LeftOut = field(default_factory=list)
@@ -211,7 +212,7 @@ def _open_listed(path: Path, rows: Sequence[Row], seed: int, read: Read | None) 
             f"{len(wrong)} of the {len(rows)} photos that {readable(path / MANIFEST)} lists cannot be used "
             f"({wrong[0].rstrip('.')}). `python -m training data verify {readable(path)}` sets them aside.",
         )
-    given = {row.split for row in rows if row.split is not None}
+    given = {row.split for row in rows if row.split in SPLITS}
     labels = learned_labels(path, rows)
     left_out: LeftOut = []
     listed = {path / row.path for row in rows} | {path / MANIFEST}
@@ -323,7 +324,7 @@ def _complete(files: list[_File], given: set[str], seed: int) -> list[_File]:
     for file in files:
         if file.split in (None, TRAIN):
             by_label[file.label][file.sha256].append(file)
-    done = [file for file in files if file.split in (VALIDATION, TEST)]
+    done = [file for file in files if file.split not in (None, TRAIN)]
     for label, copies in by_label.items():
         count, different = sum(map(len, copies.values())), len(copies)
         if different < len(missing) + 1:
@@ -333,7 +334,7 @@ def _complete(files: list[_File], given: set[str], seed: int) -> list[_File]:
                 f"The label {label!r} has {count} photo{'s' * (count != 1)}{copied}; to split it into train, "
                 f"{' and '.join(missing)} it needs at least {len(missing) + 1}: add some or remove the label.",
             )
-        take = max(1, round(_HELD_OUT * count))
+        take = max(1, round(_SHARE * count))
         order = sorted(copies, key=lambda sha256: (len(copies[sha256]) > 1, _drawn(seed, sha256)))
         for position, split in enumerate(missing):
             taken, needed_later = 0, len(missing) - position
@@ -354,11 +355,12 @@ def _assemble(
 ) -> DataSet:
     index = {label: position for position, label in enumerate(labels)}
     files = sorted(files, key=lambda file: file.path)
+    held_out = [HELD_OUT] if any(file.split == HELD_OUT for file in files) else []
     splits = {
-        split: [Sample(file.path, index[file.label]) for file in files if file.split == split] for split in SPLITS
+        split: [Sample(file.path, index[file.label]) for file in files if file.split == split]
+        for split in [*SPLITS, *held_out]
     }
-    lines = sorted(f"{file.split}/{file.label}/{file.sha256}" for file in files)
-    plain = hashlib.sha256("".join(f"{line}\n" for line in lines).encode()).hexdigest()
+    plain = manifest.plain_digest((str(file.split), file.label, file.sha256) for file in files)
     used = None if rows is None else _used(path, files, {row.path: row for row in rows})
     digest = plain if used is None else manifest.digest(used)
     return DataSet(path, labels, splits, digest, left_out, _notes(labels, files), used, plain)

@@ -6,11 +6,12 @@ import argparse
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from training.calibration import fit_not_sure, fit_temperature
 from training.data import TEST, VALIDATION, DataSet
 from training.evaluate import MEASUREMENTS, append_measurement, evaluate_logits, measurements, run_network
+from training.model_card import CARD
 from training.progress import say
 from training.report.write import METRICS, REPORT, write
 from training.run import as_json
@@ -19,8 +20,6 @@ from training.train import whole
 from twinlens.errors import TwinlensError
 from twinlens.inference import softmax
 from twinlens.store import write_atomically
-
-CARD: Final = "MODEL_CARD.md"
 
 
 def add_parser(commands: Any) -> None:

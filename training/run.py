@@ -140,6 +140,8 @@ class Run(BaseModel):
     init: str
     init_sha256: Sha256 | None
     """Of the file of initial weights; ``null`` if there was none."""
+    init_name: str | None = None
+    """The run or the version that learning went on from, in words; ``null`` where it began anew."""
     teachers: list[Taught] = []
     """What taught beside the labels."""
     device: str

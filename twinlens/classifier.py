@@ -78,6 +78,13 @@ class Classifier:
         """
         golden.check(self._network, only_first=True)
 
+    def check_whole(self) -> None:
+        """See that every file of the version is there, and that it gives every golden answer.
+
+        :raises TwinlensError: ``invalid_model`` if not.
+        """
+        golden.check_whole(self._network)
+
     def read_header(self, data: bytes) -> Header:
         """Read an image's header.
 

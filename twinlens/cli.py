@@ -1,7 +1,9 @@
-"""The command line: ``twinlens serve``, ``site``, ``classify``, ``compare``, ``review`` and ``feedback``.
+"""The command line: ``twinlens serve``, ``site``, ``classify``, ``compare``, ``review``, ``feedback``, ``models`` and
+``rollback``.
 
 Options stand over the environment's settings. An error is one line that says what was wrong and what to do, and ends
-with status 2; ``classify`` and ``compare`` end with status 1 where some of the files could not be answered.
+with status 2; ``classify`` and ``compare`` end with status 1 where some of the files could not be answered, ``models``
+where a version cannot be used.
 """
 
 from __future__ import annotations
@@ -82,6 +84,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from twinlens.feedback.command import feedback
 
             return feedback(settings, options.what, options)
+        if options.command == "models":
+            from twinlens.models import models
+
+            return models(settings, options.model, as_json=options.json)
+        if options.command == "rollback":
+            from twinlens.models import rollback
+
+            return rollback(settings, options.version_name, options.who)
         from twinlens.classify import classify
 
         return classify(options.files, settings, top_k=options.top_k, as_json=options.json)
@@ -163,9 +173,19 @@ def _parser() -> argparse.ArgumentParser:
         help=argparse.SUPPRESS,
     )
     _add_feedback(commands)
+    models = commands.add_parser("models", help="list models with their versions, figures, and who published them")
+    models.add_argument("--json", action="store_true", help="write JSON Lines: one object a version")
+    rollback = commands.add_parser(
+        "rollback",
+        help="put an earlier version of the model in use",
+        description="Put an earlier version of the model in use, after seeing that it is whole. Running servers take "
+        "it up by themselves.",
+    )
+    rollback.add_argument("version_name", nargs="?", metavar="VERSION", help="which (what the one in use has replaced)")
+    rollback.add_argument("--who", metavar="NAME", help="recorded in the log (whoever is logged in)")
     for command in (serve, site):
         command.add_argument("--page", type=_path, metavar="FOLDER", help="folder of the built page")
-    for command in (serve, site, classify, review):
+    for command in (serve, site, classify, review, models, rollback):
         command.add_argument("--models", type=_path, metavar="FOLDER", help="folder that holds the models")
         command.add_argument("--model", metavar="NAME", help="name of the model in use")
     return parser

@@ -19,7 +19,7 @@ from twinlens.dataset.manifest import Row
 from twinlens.errors import TwinlensError
 from twinlens.folders import readable
 
-SPLITS: Final = ("train", "validation", "test", None)
+SPLITS: Final = ("train", "validation", "test", "held-out", None)
 
 # A label with less than a tenth of the photos of the largest one is learned badly, and its figures say little.
 _IMBALANCE: Final = 10

@@ -1,9 +1,9 @@
 """Which of the photos that show the same picture is kept, and which are set aside.
 
-The one that is kept is in test, else in validation, else in train: what models are measured on stays what it is, and a
-photo to learn from whose twin is in test is a leak, which makes figures too good. Of one split the one that has a
-licence is kept, then the larger file, then the first by path. Photos are compared with the one that is kept and not
-along a chain, in which each is near the next and the last shows something else.
+The one that is kept is in test, else in validation, else held out, else in train: what models are measured on stays
+what it is, and a photo to learn from whose twin is in test is a leak, which makes figures too good. Of one split the
+one that has a licence is kept, then the larger file, then the first by path. Photos are compared with the one that is
+kept and not along a chain, in which each is near the next and the last shows something else.
 
 Where twins of one split have different labels, somebody has to look: both stay, and are listed as a conflict.
 """
@@ -21,7 +21,7 @@ from twinlens.dataset import manifest
 from twinlens.dataset.manifest import Row
 from twinlens.dataset.quarantine import Finding
 
-_ORDER: Final = {"test": 0, "validation": 1, "train": 2, None: 3}
+_ORDER: Final = {"test": 0, "validation": 1, "held-out": 2, "train": 3, None: 4}
 
 
 @dataclass(frozen=True)

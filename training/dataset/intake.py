@@ -12,7 +12,7 @@ from typing import Any, Final
 from training.files import decode_in_turn
 from training.rules import standard
 from twinlens.dataset import manifest, quarantine
-from twinlens.dataset.manifest import Row
+from twinlens.dataset.manifest import HELD_OUT, Row
 from twinlens.decode import sniff
 from twinlens.review import log
 from twinlens.store import write_atomically
@@ -85,7 +85,7 @@ class Intake:
         """
         sha256 = hashlib.sha256(data).hexdigest()
         for known in self._known[sha256, about.label]:
-            if about.split is None or known.split in (None, about.split):
+            if about.split is None or _in(known.split, about.split):
                 return self._with_split(known, about.split), False
         if self._is_decided(sha256, about):
             return next(iter(self._before.get(sha256, ())), None), False
@@ -127,15 +127,15 @@ class Intake:
         if any(row.reviewed is not None or (row.origin is not None and row.origin == about.origin) for row in others):
             return True
         # Where a copy in another split is still listed, what is gone was one of its own split.
-        splits = {None, about.split} if about.split and self._known[sha256, about.label] else None
+        split = about.split if self._known[sha256, about.label] else None
         if any(
-            row.label == about.label and (splits is None or row.split in splits)
+            row.label == about.label and (split is None or _in(row.split, split))
             for row in self._decided.get(sha256, ())
         ):
             return True
         return any(
             entry["row"].get("label") == about.label
-            and (splits is None or entry["row"].get("split") in splits)
+            and (split is None or _in(entry["row"].get("split"), split))
             # What was set aside since it was damaged has other bytes than those that come.
             and manifest.sha256_of(self.folder / entry["to"]) == sha256
             for entry in self._aside.get(sha256, ())
@@ -147,6 +147,11 @@ class Intake:
         while path in self._rows:
             path, number = f"{stem}-{number}{suffix}", number + 1
         return path
+
+
+def _in(split: str | None, came: manifest.Split) -> bool:
+    """Whether a photo that is in a split, or in none, may be one that came in another: held out are some of train."""
+    return split in (None, came) or (split == HELD_OUT and came == "train")
 
 
 def _by_sha256(rows: Iterable[Row]) -> dict[str, list[Row]]:

@@ -29,6 +29,7 @@ _SPLITS: Final = {
     "train": Text("train", "训练"),
     "validation": Text("validation", "验证"),
     "test": Text("test", "测试"),
+    "held-out": Text("held out", "留出"),
     None: Text("no split", "未划分"),
 }
 _WARNINGS: Final = {

@@ -5,7 +5,8 @@ fewest groups left is served first, and each of its groups goes to the split tha
 label. scikit-learn's StratifiedGroupKFold makes equal folds only, and leaves a label of few photos out of a fold.
 
 A photo's place depends on the photos and the seed, not on the files' names. What has a split keeps it unless everything
-is divided anew: figures on a test split that changes cannot be compared.
+is divided anew: figures on a test split that changes cannot be compared. Photos that are held out from every network
+stay that in any case.
 """
 
 from __future__ import annotations
@@ -19,18 +20,19 @@ from typing import Final
 
 from training.dataset.twins import NEAR, Pair, clusters, exact_pairs, twins
 from twinlens.dataset import manifest
-from twinlens.dataset.manifest import Row, Split
+from twinlens.dataset.manifest import HELD_OUT, Row, Split
 from twinlens.errors import TwinlensError
 
-HELD_OUT: Final = 0.1
-SPLITS: Final[tuple[Split, ...]] = ("train", "validation", "test")
+SHARE: Final = 0.1
+MEASURED: Final[tuple[Split, ...]] = ("validation", "test")
+SPLITS: Final[tuple[Split, ...]] = ("train", HELD_OUT, *MEASURED)
 
 
 def split(
     folder: Path,
     seed: int = 0,
-    validation: float = HELD_OUT,
-    test: float = HELD_OUT,
+    validation: float = SHARE,
+    test: float = SHARE,
     near: int = NEAR,
     anew: bool = False,
     pattern: re.Pattern[str] | None = None,
@@ -90,12 +92,14 @@ def divide(rows: Sequence[Row], pairs: Sequence[Pair], seed: int, parts: dict[Sp
             held[label].add(place)
             of_label[label].discard(number)
 
-    if not anew:
-        for number, members in enumerate(groups):
-            given = [rows[index].split for index in members]
-            # A group that is divided already, which `check` calls a leak, draws what is new to where it is not learned.
-            if place := next((place for place in reversed(SPLITS) if place in given), None):
-                put(number, place)
+    def stays(row: Row) -> bool:
+        return row.split == HELD_OUT or (row.split is not None and not anew)
+
+    for number, members in enumerate(groups):
+        given = [rows[index].split for index in members if stays(rows[index])]
+        # A group that is divided already, which `check` calls a leak, draws what is new to where it is not learned.
+        if place := next((place for place in reversed(SPLITS) if place in given), None):
+            put(number, place)
     drawn = [_drawn(seed, [rows[index].sha256 for index in members]) for members in groups]
     # Large groups last, which is to train, where there are others.
     queues = {
@@ -112,23 +116,20 @@ def divide(rows: Sequence[Row], pairs: Sequence[Pair], seed: int, parts: dict[Sp
         else:
             del queues[label]
     place_of = {index: chosen[number] for number, members in enumerate(groups) for index in members}
-    return [
-        row if row.split is not None and not anew else row.model_copy(update={"split": place_of[index]})
-        for index, row in enumerate(rows)
-    ]
+    return [row if stays(row) else row.model_copy(update={"split": place_of[index]}) for index, row in enumerate(rows)]
 
 
 def completed(rows: Sequence[Row], seed: int) -> list[Row]:
     """The splits that training needs and a manifest does not give, made of the photos in train, or of all.
 
-    A tenth of each label goes to each of them, groups and files of the same bytes kept together. What is in validation
-    or test already stays there, and in train what belongs to it.
+    A tenth of each label goes to each of them, groups and files of the same bytes kept together. What is in validation,
+    in test or held out already stays there, and in train what belongs to it.
 
     :param rows: all of them in a split, or none.
     :raises TwinlensError: ``invalid_data`` if there are too few groups.
     """
     given = {row.split for row in rows}
-    missing: dict[Split, float] = {place: HELD_OUT for place in SPLITS[1:] if place not in given}
+    missing: dict[Split, float] = {place: SHARE for place in MEASURED if place not in given}
     pairs = list(exact_pairs(rows))
     free = {
         index

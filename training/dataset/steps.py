@@ -186,7 +186,8 @@ def run_split(options: argparse.Namespace) -> None:
     if options.json:
         say(_json({"counts": counts, "digest": digest}))
         return
-    said = ", ".join(f"{counts[name]} {name}" for name in ("train", "validation", "test"))
+    names = ["train", "validation", "test", *([manifest.HELD_OUT] if counts[manifest.HELD_OUT] else [])]
+    said = ", ".join(f"{counts[name]} {name}" for name in names)
     say(f"{readable(options.data)}: {said}; digest {digest[:12]}")
 
 

@@ -27,7 +27,9 @@ from twinlens.store import write_atomically
 MANIFEST: Final = "manifest.jsonl"
 EARLIER: Final = ".manifests"
 """Folder of the manifests that there were before, each named by the SHA-256 of its bytes."""
-Split: TypeAlias = Literal["train", "validation", "test"]
+HELD_OUT: Final = "held-out"
+"""Of reviewed photos that no network ever learns from, to see whether reviewing helps (:mod:`training.retrain`)."""
+Split: TypeAlias = Literal["train", "validation", "test", "held-out"]
 
 _LOCK: Final = ".lock"
 _VERSION: Final = "twinlens-manifest/1\n"
@@ -91,11 +93,22 @@ def read(folder: Path) -> list[Row] | None:
 
     :raises TwinlensError: ``invalid_data`` if it cannot be used; the message names the line.
     """
-    path = folder / MANIFEST
+    try:
+        return read_file(folder / MANIFEST)
+    except FileNotFoundError:
+        return None
+
+
+def read_file(path: Path) -> list[Row]:
+    """A manifest that lies anywhere, as one of :data:`EARLIER` does.
+
+    :raises TwinlensError: as :func:`read` does.
+    :raises FileNotFoundError: if it is not there.
+    """
     try:
         data = path.read_bytes()
     except FileNotFoundError:
-        return None
+        raise
     except OSError as error:
         raise TwinlensError("invalid_data", f"{readable(path)} cannot be read ({error.strerror}).") from None
     rows: dict[str, Row] = {}
@@ -137,12 +150,29 @@ def write(folder: Path, rows: Iterable[Row], *, keep: bool = True) -> None:
     path = folder / MANIFEST
     data = encode(rows)
     with contextlib.suppress(FileNotFoundError):
-        before = path.read_bytes()
-        if before == data:
+        if path.read_bytes() == data:
             return
         if keep:
-            write_atomically(folder / EARLIER / f"{hashlib.sha256(before).hexdigest()}.jsonl", before)
+            keep_present(folder)
     write_atomically(path, data)
+
+
+def keep_present(folder: Path) -> None:
+    """Keep the manifest of now in :data:`EARLIER`, so that it is found again whatever becomes of the data set.
+
+    :raises FileNotFoundError: if there is none.
+    """
+    data = (folder / MANIFEST).read_bytes()
+    write_atomically(folder / EARLIER / f"{hashlib.sha256(data).hexdigest()}.jsonl", data)
+
+
+def earlier(folder: Path) -> Iterator[list[Row]]:
+    """Every manifest that was kept, the last one first.
+
+    :raises TwinlensError: as :func:`read` does.
+    """
+    files = sorted((folder / EARLIER).glob("*.jsonl"), key=lambda file: file.stat().st_mtime_ns, reverse=True)
+    return map(read_file, files)
 
 
 def encode(rows: Iterable[Row]) -> bytes:
@@ -171,6 +201,15 @@ def sha256_of(file: Path) -> str | None:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError:
         return None
+
+
+def plain_digest(photos: Iterable[tuple[str, str, str]]) -> str:
+    """The digest that photos have where there is no manifest: SHA-256 of a sorted line for each.
+
+    :param photos: split, label and sha256.
+    """
+    lines = sorted(f"{split}/{label}/{sha256}\n" for split, label, sha256 in photos)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 @contextlib.contextmanager

@@ -165,7 +165,7 @@ class _AppFactory(ServiceAppFactory):  # type: ignore[misc]
             Route("/metrics", self.metrics),
             Route("/docs.json", self._docs),
             Route("/schema.json", self.schema_view),
-            Route("/model/{path:path}", ModelFiles(self.settings.model_folder).respond),
+            Route("/model/{path:path}", ModelFiles(self.settings.model_folder, self._version_in_use).respond),
         ]
 
     @contextlib.asynccontextmanager
@@ -230,6 +230,12 @@ class _AppFactory(ServiceAppFactory):  # type: ignore[misc]
         if wanted.strip() == "*" or headers["ETag"] in (tag.strip().removeprefix("W/") for tag in wanted.split(",")):
             return Response(status_code=304, headers=headers)
         return Response(version.contract_bytes, headers=headers, media_type="application/json")
+
+    def _version_in_use(self) -> str | None:
+        try:
+            return self._engine.version.contract.model.version
+        except TwinlensError:
+            return None
 
     async def _docs(self, _: Request) -> Response:
         return JSONResponse(openapi.document(self.settings))

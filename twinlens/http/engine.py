@@ -1,10 +1,15 @@
-"""The server's one model: loaded and warmed up in the background, then used by every request.
+"""The server's model: loaded and warmed up in the background, used by every request, replaced when one is published.
 
 A request's image is decoded in a lane of its own kind and joins a batch only as a finished tensor. Very large
 images are decoded one at a time, in a lane of their own, so that a few of them cannot fill the memory or hold up
 everyone else's. A photo that is alone gets every core; batches that come side by side share them, since the threads
 of one run wait for each other at every layer. How many images are in hand is bounded: past the bound a request is
 answered 429 at once, since one that waits longer than its client does is work for nobody.
+
+When another version is put in use, it is loaded beside the one that answers and has to give its golden answers first.
+Then requests that come are answered by it; those in hand end with the version that they began with, from decoding to
+the names of the labels, and its memory is given back with the last of them. A version that cannot be used changes
+nothing: it is logged once, and the one before goes on.
 """
 
 from __future__ import annotations
@@ -25,11 +30,13 @@ from twinlens import golden
 from twinlens.classifier import LARGE_PIXELS, Answer, Classifier
 from twinlens.decode import Header
 from twinlens.errors import TwinlensError
+from twinlens.http import follow
+from twinlens.http.follow import Follower
 from twinlens.http.lanes import Lane
 from twinlens.http.metrics import LANES, Metrics
 from twinlens.inference import Network, available_threads
 from twinlens.settings import Settings
-from twinlens.store import ModelVersion
+from twinlens.store import ModelVersion, open_current
 
 _MOST_SIDE_BY_SIDE: Final = 4
 """Batches at the same time by default; with more, a few requests would leave most of a large machine idle."""
@@ -42,7 +49,7 @@ Scores = Callable[[NDArray[np.uint8]], NDArray[np.float64]]
 logger = logging.getLogger("twinlens")
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class _Model:
     """A loaded model, and the lanes that an image goes through."""
 
@@ -50,8 +57,29 @@ class _Model:
     decode: Lane[bytes, NDArray[np.uint8] | Header]
     decode_large: Lane[Header, NDArray[np.uint8]]
     inference: Lane[NDArray[np.uint8], NDArray[np.float64]]
+    in_hand: int = 0
+    """Requests that it answers."""
+    replaced: bool = False
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[_Model]:
+        """Keep it for one request, whatever is published meanwhile."""
+        self.in_hand += 1
+        try:
+            yield self
+        finally:
+            self.in_hand -= 1
+            if self.replaced and not self.in_hand:
+                self.close()
+
+    def replace(self) -> None:
+        """Let it go when the last request that it has in hand is answered."""
+        self.replaced = True
+        if not self.in_hand:
+            self.close()
 
     def close(self) -> None:
+        """End its threads; what waits for them is dropped."""
         for lane in (self.decode, self.decode_large, self.inference):
             lane.close()
 
@@ -67,7 +95,10 @@ class Engine:
         self._settings = settings
         self._metrics = metrics
         self._loading: asyncio.Task[None] | None = None
-        self._failed = False
+        self._following: asyncio.Task[None] | None = None
+        self._follower = Follower(settings.model_folder)
+        self._loader = ThreadPoolExecutor(1, "load")
+        self._failure: str | None = None
         self._model: _Model | None = None
         self._in_hand = 0
         self._bytes_in_hand = 0
@@ -81,13 +112,16 @@ class Engine:
     def start(self) -> None:
         """Begin to load the model; the server answers meanwhile, and photos that come wait for it."""
         self._loading = asyncio.get_running_loop().create_task(self._load())
+        self._following = asyncio.get_running_loop().create_task(self._follow(self._loading))
 
     async def stop(self) -> None:
         """End what runs and drop what waits."""
-        if self._loading is not None:
-            self._loading.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._loading
+        for task in (self._following, self._loading):
+            if task is not None:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+        self._loader.shutdown(wait=False, cancel_futures=True)
         if self._model is not None:
             self._model.close()
 
@@ -139,11 +173,11 @@ class Engine:
 
         :raises TwinlensError: ``not_ready``, or what is wrong with the image.
         """
-        model = await self._loaded()
-        decoded = await model.decode(data)
-        if isinstance(decoded, Header):
-            decoded = await model.decode_large(decoded)
-        return model.classifier.answer(await model.inference(decoded), top_k)
+        with (await self._loaded()).held() as model:
+            decoded = await model.decode(data)
+            if isinstance(decoded, Header):
+                decoded = await model.decode_large(decoded)
+            return model.classifier.answer(await model.inference(decoded), top_k)
 
     async def _loaded(self) -> _Model:
         """The model, once it is loaded.
@@ -159,26 +193,84 @@ class Engine:
             raise TwinlensError(
                 "not_ready",
                 "The model could not be loaded; the server's log says why."
-                if self._failed
+                if self._failure
                 else "The model is still being loaded. Try again in a moment.",
             )
         return self._model
 
     async def _load(self) -> None:
-        loader = ThreadPoolExecutor(1, "load")
+        """Load the first model."""
+        self._follower.due()
+        await self._take_up(self._load_now)
+
+    async def _follow(self, loading: asyncio.Task[None]) -> None:
+        """Take up what is published from now on, and the first model where it could not be loaded at first."""
+        await asyncio.wait([loading])
+        while True:
+            await asyncio.sleep(follow.LOOK_SECONDS)
+            # In a thread: a folder on another machine may take its time.
+            if await asyncio.get_running_loop().run_in_executor(self._loader, self._follower.due):
+                await self._take_up(self._load_another)
+
+    async def _take_up(self, load: Callable[[], tuple[Classifier, Network | None] | None]) -> None:
+        """Load a model and have it answer; one that cannot be used leaves everything as it is.
+
+        :param load: called in a thread; gives nothing where the model in use is the one wanted.
+        """
+        before = self._model
         try:
-            classifier, part = await asyncio.get_running_loop().run_in_executor(loader, self._load_now)
+            loaded = await asyncio.get_running_loop().run_in_executor(self._loader, load)
         except Exception as error:
-            self._failed = True
-            code = error.code if isinstance(error, TwinlensError) else "internal"
-            logger.error("The model could not be loaded: %s: %s", code, error, exc_info=code == "internal")
+            self._follower.failed()
+            self._refuse(error)
             return
-        finally:
-            loader.shutdown(wait=False)
+        self._failure = None
+        if loaded is None:
+            return
+        classifier, part = loaded
         self._model = self._lanes(classifier, part)
-        name, version = classifier.contract.model.name, classifier.contract.model.version
-        self._metrics.model.labels(name, version, classifier.version.digest).set(1)
-        logger.info("Twinlens is ready: model %s %s (%s)", name, version, classifier.version.digest[:12])
+        model = classifier.contract.model
+        self._metrics.model_in_use(model.name, model.version, classifier.version.digest)
+        if before is None:
+            logger.info(
+                "Twinlens is ready: model %s %s (%s)", model.name, model.version, classifier.version.digest[:12]
+            )
+            return
+        was = before.classifier.contract.model.version
+        logger.info(
+            "Twinlens answers with model %s %s (%s) from now on, no longer with %s",
+            *(model.name, model.version, classifier.version.digest[:12], was),
+        )
+        self._metrics.published("taken")
+        before.replace()
+
+    def _refuse(self, error: Exception) -> None:
+        """Log why a model cannot be used, once for as long as the reason is the same."""
+        code = error.code if isinstance(error, TwinlensError) else "internal"
+        failure = f"{code}: {error}"
+        if failure == self._failure:
+            return
+        self._failure = failure
+        if self._model is None:
+            logger.error("The model could not be loaded: %s", failure, exc_info=error if code == "internal" else None)
+            return
+        self._metrics.published("refused")
+        logger.error(
+            "What was published cannot be used, and %s goes on: %s",
+            *(self._model.classifier.contract.model.version, failure),
+            exc_info=error if code == "internal" else None,
+        )
+
+    def _load_another(self) -> tuple[Classifier, Network | None] | None:
+        """What is to take the place of the model in use, seen to be whole; nothing if that is it."""
+        in_use = self._model
+        if in_use is None:
+            return self._load_now()
+        if open_current(self._settings.model_folder).digest == in_use.classifier.version.digest:
+            return None
+        classifier, part = self._load_now()
+        classifier.check_whole()
+        return classifier, part
 
     def _load_now(self) -> tuple[Classifier, Network | None]:
         classifier = Classifier.current(self._settings)

@@ -37,6 +37,8 @@ FEEDBACK_OUTCOMES: Final = (
 )
 """What became of feedback: taken, or refused for a reason that stands here by its code or is another one."""
 _OF_ONE_FEEDBACK: Final = re.compile(r"/v1/feedback/[^/]+/(photo|decision)")
+PUBLICATION_OUTCOMES: Final = ("taken", "refused")
+"""Taken up, or broken: then the server goes on with the version that it has."""
 _LIVE_GAUGE: Final = re.compile(r"gauge_live\w*_(\d+)\.db")
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -130,13 +132,39 @@ class Metrics:
             self._shed.labels(reason)
         for outcome in FEEDBACK_OUTCOMES:
             self._feedback.labels(outcome)
-        self.model = Gauge(
+        self._model = Gauge(
             "twinlens_model_info",
-            "1 for the model in use.",
+            "1 for the model in use, 0 for one that was.",
             ["name", "version", "digest"],
             multiprocess_mode="livemax",
             registry=registry,
         )
+        self._in_use: tuple[str, str, str] | None = None
+        self._published = Counter(
+            "twinlens_model_publications",
+            "Versions that were published while the server ran, by what became of them.",
+            ["outcome"],
+            registry=registry,
+        )
+        for outcome in PUBLICATION_OUTCOMES:
+            self._published.labels(outcome)
+
+    def model_in_use(self, name: str, version: str, digest: str) -> None:
+        """Say which model answers from now on.
+
+        The one before stays as a 0, since what several processes share cannot lose a series.
+        """
+        if self._in_use is not None:
+            self._model.labels(*self._in_use).set(0)
+        self._in_use = (name, version, digest)
+        self._model.labels(*self._in_use).set(1)
+
+    def published(self, outcome: str) -> None:
+        """Count one version that was published while the server ran.
+
+        :param outcome: one of :data:`PUBLICATION_OUTCOMES`.
+        """
+        self._published.labels(outcome).inc()
 
     def shed(self, reason: str) -> None:
         """Count one photo that was not answered.

@@ -12,6 +12,7 @@ import mimetypes
 import os
 import re
 import stat
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -149,11 +150,16 @@ class Page:
 class ModelFiles:
     """One model's folder as the page reads it: ``current``, and of each version what its contract lists.
 
+    Every version stays there, so that pages that are loading one are not cut off when another one is published.
+
     :param folder: the model's folder, ``MODELS/NAME``.
+    :param in_use: says which version answers here. A page is sent to that one: what ``current`` names on the disk may
+        not have been taken up yet, or be broken. ``None`` where none answers; then the disk's word is given out.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, in_use: Callable[[], str | None] = lambda: None) -> None:
         self._folder = folder
+        self._in_use = in_use
         self._files = _Files(folder)
         self._listed = functools.lru_cache(maxsize=32)(self._read_listed)
 
@@ -164,6 +170,8 @@ class ModelFiles:
         """
         path: str = request.path_params["path"]
         version, _, name = path.partition("/")
+        if path == store.CURRENT and (in_use := self._in_use()) is not None:
+            return self._current(in_use, request.scope)
         if path != store.CURRENT and name not in self._listed(version):
             raise TwinlensError("not_found", "The model has no such file.")
         response = self._files.find(path, request.scope)
@@ -173,6 +181,14 @@ class ModelFiles:
             response.headers.update({"Cache-Control": REVALIDATE, "Content-Type": "text/plain; charset=utf-8"})
         else:
             response.headers["Cache-Control"] = IMMUTABLE
+        return response
+
+    def _current(self, version: str, scope: Scope) -> Response:
+        body = f"{version}\n".encode()
+        headers = {"ETag": f'"{version}"', "Cache-Control": REVALIDATE, "Content-Length": str(len(body))}
+        response = Response(b"" if scope["method"] == "HEAD" else body, headers=headers, media_type="text/plain")
+        if self._files.is_not_modified(response.headers, Headers(scope=scope)):
+            return NotModifiedResponse(response.headers)
         return response
 
     def _read_listed(self, version: str) -> frozenset[str]:

@@ -1,5 +1,6 @@
 import hashlib
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -120,3 +121,23 @@ def test_the_same_bytes_are_taken_once_for_a_label(tmp_path: Path) -> None:
     assert other.path.startswith("cap/") and other.sha256 == one.sha256
     assert len(manifest.require(tmp_path)) == 2
     assert hashlib.sha256((tmp_path / one.path).read_bytes()).hexdigest() == one.sha256
+
+
+def test_earlier_manifests_are_found_the_last_one_first(tmp_path: Path) -> None:
+    assert list(manifest.earlier(tmp_path)) == []
+    versions = [[ROW], [ROW, ROW.model_copy(update={"path": "hat/b.png"})]]
+    for number, rows in enumerate(versions):
+        manifest.write(tmp_path, rows)
+        manifest.keep_present(tmp_path)
+        for file in (tmp_path / EARLIER).glob("*.jsonl"):
+            if manifest.read_file(file) == rows:
+                os.utime(file, (number, number))
+    assert list(manifest.earlier(tmp_path)) == versions[::-1]
+    with pytest.raises(FileNotFoundError):
+        manifest.read_file(tmp_path / "nowhere")
+
+
+def test_the_digest_without_a_manifest_is_of_sorted_lines() -> None:
+    lines = "test/hat/b\ntrain/cap/a\n"
+    found = manifest.plain_digest([("train", "cap", "a"), ("test", "hat", "b")])
+    assert found == hashlib.sha256(lines.encode()).hexdigest()

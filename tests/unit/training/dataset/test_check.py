@@ -39,7 +39,7 @@ def leaky(tmp_path: Path) -> Path:
 def test_balance_leaks_and_licences_are_told(leaky: Path) -> None:
     found = check(leaky, judge_labels=False).to_json()
     assert found["photos"] == 7
-    assert found["balance"]["hat"] == {"train": 3, "validation": 0, "test": 1, "none": 0}
+    assert found["balance"]["hat"] == {"train": 3, "validation": 0, "test": 1, "held-out": 0, "none": 0}
     assert found["licences"] == {"cc0": 6, "unknown": 1}
     (leak,) = found["leaks"]
     assert leak["exact"] and {each["split"] for each in leak["photos"]} == {"train", "test"}

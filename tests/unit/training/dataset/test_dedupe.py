@@ -110,6 +110,12 @@ def test_the_one_in_test_is_kept_and_the_others_are_leaks() -> None:
     assert {finding.reason for finding in found.findings()} == {"leak"}
 
 
+def test_a_photo_to_learn_from_whose_twin_is_held_out_is_a_leak() -> None:
+    rows = [row("a.png", "train", sha256="x"), row("b.png", "held-out", sha256="x")]
+    found = choose(rows, list(exact_pairs(rows)), [9, 1])
+    assert [(twin.row.path, twin.leak) for twin in found.set_aside] == [("hat/a.png", True)]
+
+
 def test_of_one_split_licence_size_and_name_decide() -> None:
     rows = [row("a.png"), row("b.png", licence="cc0"), row("c.png", licence="cc0"), row("d.png")]
     pairs = [Pair(one, other, 3, False) for one in range(4) for other in range(one + 1, 4)]

@@ -92,3 +92,15 @@ def test_a_leak_that_was_settled_does_not_return(tmp_path: Path) -> None:
     intake = Intake(tmp_path)
     assert intake.put(photo(1), About("hat", split="train")) == (tested, False)
     assert intake.put(photo(1), About("hat", split="validation"))[1]
+
+
+def test_what_is_held_out_is_not_learned_from_when_it_comes_again(tmp_path: Path) -> None:
+    (row,) = data_set(tmp_path, (photo(1), About("hat", split="train")))
+    held = row.model_copy(update={"split": "held-out"})
+    manifest.write(tmp_path, [held])
+    intake = Intake(tmp_path)
+    assert [intake.put(photo(1), About("hat", split=split)) for split in ("train", "held-out")] == [(held, False)] * 2
+    assert intake.put(photo(1), About("hat", split="test"))[1]  # a leak, which must be seen
+    intake.save()
+    set_aside(tmp_path, [Finding(held.path, "leak", "")])
+    assert not Intake(tmp_path).put(photo(1), About("hat", split="train"))[1]

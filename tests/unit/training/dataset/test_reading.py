@@ -57,6 +57,31 @@ def test_a_photo_that_is_not_listed_is_left_out(photos: Path) -> None:
     assert sum(data.counts.values()) == 20
 
 
+def test_photos_that_are_held_out_are_in_no_other_split_and_known_again(photos: Path, tmp_path: Path) -> None:
+    rows = manifest.require(photos)
+    index = next(index for index, row in enumerate(rows) if row.split == "train")
+    rows = changed(photos, index, split="held-out")
+    data = open_dataset(photos)
+    assert data.counts == {"train": 15, "validation": 2, "test": 2, "held-out": 1}
+    assert [sample.path for sample in data.splits["held-out"]] == [photos / rows[index].path]
+    assert data.digest == manifest.digest(rows)
+    save_splits(tmp_path / "run", data.paths(), data.rows)
+    assert reopen(tmp_path / "run", record(data)).splits == data.splits
+
+
+def test_a_missing_split_is_not_made_of_what_is_held_out(photos: Path) -> None:
+    rows = [
+        row.model_copy(update={"split": "held-out" if row.split == "test" else "train"})
+        for row in manifest.require(photos)
+    ]
+    manifest.write(photos, rows)
+    data = open_dataset(photos)
+    held = {photos / row.path for row in rows if row.split == "held-out"}
+    assert {sample.path for sample in data.splits["held-out"]} == held
+    assert not held & {sample.path for name in ("train", "validation", "test") for sample in data.splits[name]}
+    assert data.counts["validation"] == data.counts["test"] == 2
+
+
 def test_without_splits_a_manifest_is_divided_as_a_folder_is(tmp_path: Path) -> None:
     folder = folders(tmp_path, {"hat": 10, "cap": 10})
     plain = open_dataset(folder, seed=3)
@@ -170,6 +195,18 @@ def test_groups_are_kept_whole_where_one_split_is_missing(photos: Path) -> None:
     torn = [found for found in places(data).values() if len(found) > 1]
     assert all(found == {"train", "test"} for found in torn)  # as they were given
     assert data.counts["validation"] > 0
+
+
+def test_groups_that_are_held_out_stay_that_where_splits_are_made(photos: Path) -> None:
+    rows = [
+        row.model_copy(update={"group": f"person {index // 2}", "split": "held-out" if index in (4, 5) else "train"})
+        for index, row in enumerate(manifest.require(photos))
+    ]
+    manifest.write(photos, rows)
+    data = open_dataset(photos)
+    assert [row.path for row in data.rows or [] if row.split == "held-out"] == [rows[4].path, rows[5].path]
+    assert {len(found) for found in places(data).values()} == {1}
+    assert data.counts["validation"] > 0 and data.counts["test"] > 0
 
 
 def test_too_few_groups_to_hold_some_out_are_refused(photos: Path) -> None:

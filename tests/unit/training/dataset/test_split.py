@@ -119,3 +119,15 @@ def test_the_manifest_is_written(tmp_path: Path) -> None:
     with pytest.raises(TwinlensError) as caught:
         split(tmp_path, validation=0.5, test=0.5)
     assert caught.value.code == "invalid_arguments"
+
+
+def test_what_is_held_out_stays_that_and_draws_its_group_along() -> None:
+    rows = made({"hat": 60})
+    rows[3] = rows[3].model_copy(update={"split": "held-out", "group": "person"})
+    rows[4] = rows[4].model_copy(update={"group": "person"})
+    rows[5] = rows[5].model_copy(update={"split": "train"})
+    for anew in (False, True):
+        found = divide(rows, [], 0, TENTHS, anew)
+        assert [row.split for row in found].count("held-out") == 2
+        assert found[3].split == found[4].split == "held-out"
+        assert placed(found)["hat"]["test"] == 6
