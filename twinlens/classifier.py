@@ -101,6 +101,14 @@ class Classifier:
         """
         return self._network.scores(pixels)
 
+    def scores_and_embeddings(self, pixels: NDArray[np.uint8]) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+        """Run a batch for both.
+
+        :param pixels: uint8 array of shape (N, height, width, 3).
+        :return: the scores as :meth:`scores` gives them, and the embeddings, float32 array of shape (N, size).
+        """
+        return self._network.scores_and_embeddings(pixels)
+
     def answer(self, scores: NDArray[np.float64], top_k: int) -> Answer:
         """The answer for one image.
 
