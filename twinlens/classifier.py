@@ -57,7 +57,7 @@ class Classifier:
         self._network = Network(version, settings.threads)
         self._limits = settings.limits
         self._labels = version.contract.label_names
-        self._model: AnsweredBy = {
+        self.answered_by: AnsweredBy = {
             "name": version.contract.model.name,
             "version": version.contract.model.version,
             "digest": version.digest,
@@ -116,4 +116,4 @@ class Classifier:
         :param top_k: how many labels at most; more than there are gives all.
         """
         best = top(scores, self._labels, top_k)
-        return {"predictions": [{"label": each.label, "score": each.score} for each in best], "model": self._model}
+        return {"predictions": [{"label": each.label, "score": each.score} for each in best], "model": self.answered_by}

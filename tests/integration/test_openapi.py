@@ -16,9 +16,13 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from tests import images, models
 from tests.servers import running
+from tests.unit.similar import made as photos
+from twinlens.similar.build import build
+from twinlens.similar.options import Options
 
 PHOTO = images.encoded(models.picture("blue"), "JPEG")
 POST = ("post", "/v1/classify")
+SIMILAR = ("post", "/v1/similar")
 
 
 @pytest.fixture(scope="module")
@@ -29,19 +33,35 @@ def document(server):
 
 
 @pytest.fixture(scope="module")
-def hurried(made):
+def index(models_folder, tmp_path_factory):
+    """The setting that names an index of made photos."""
+    folder = tmp_path_factory.mktemp("similar")
+    build(photos.photos(folder / "photos"), folder / "index", photos.settings(models_folder), Options(), 1)
+    return {"TWINLENS_INDEX": str(folder / "index")}
+
+
+@pytest.fixture(scope="module")
+def indexed(made, index):
+    """A server with an index."""
+    with running({**made, **index}) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def hurried(made, index):
     """A server that has hardly any time for a request, and hardly lets one wait."""
-    with running({**made, "TWINLENS_TIMEOUT_S": "0.25", "TWINLENS_MAX_WAITING": "1"}, ready=False) as server:
+    hurry = {"TWINLENS_TIMEOUT_S": "0.25", "TWINLENS_MAX_WAITING": "1"}
+    with running({**made, **index, **hurry}, ready=False) as server:
         until(lambda: httpx.get(server.url + "/readyz", timeout=30), 200)
         yield server
 
 
 @pytest.fixture(scope="module")
-def unready(made, tmp_path_factory):
+def unready(made, index, tmp_path_factory):
     """A server whose model does not give its golden answer."""
     folder = tmp_path_factory.mktemp("unready")
     models.write(folder, resize=dict(models.RESIZE, shorter_edge=100))
-    with running({**made, "TWINLENS_MODELS": str(folder)}, ready=False) as server:
+    with running({**made, **index, "TWINLENS_MODELS": str(folder)}, ready=False) as server:
         yield server
 
 
@@ -57,22 +77,22 @@ def by_status(response):
     return {str(response.status_code): [response]}
 
 
-def cases(server, hurried, unready):
-    """For each operation: answers by the status that they must have."""
-    url, photo = server.url, {"content": PHOTO}
+def asked(route, number, server, hurried, unready):
+    """Answers of a route that takes an image and a number, by the status that they must have."""
+    photo = {"content": PHOTO}
 
-    def classify(**options):
-        return httpx.post(f"{url}/v1/classify", timeout=60, **options)
+    def ask(**options):
+        return httpx.post(f"{server.url}{route}", timeout=60, **options)
 
     def overload():
         with ThreadPoolExecutor(48) as pool:
-            asked = [pool.submit(httpx.post, f"{hurried.url}/v1/classify", timeout=60, **photo) for _ in range(96)]
-            answers = [each.result() for each in asked]
+            asking = [pool.submit(httpx.post, f"{hurried.url}{route}", timeout=60, **photo) for _ in range(96)]
+            answers = [each.result() for each in asking]
         return next((answer for answer in answers if answer.status_code == 429), answers[0])
 
     def slow_upload():
         with socket.create_connection(("127.0.0.1", hurried.port), 30) as connection:
-            connection.sendall(b"POST /v1/classify HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n")
+            connection.sendall(f"POST {route} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n".encode())
             data = b""
             with contextlib.suppress(TimeoutError):
                 while b"}" not in data:
@@ -82,31 +102,33 @@ def cases(server, hurried, unready):
         return httpx.Response(int(head.split(b" ")[1]), headers=headers, content=body)
 
     heavy = images.png(7_000, 7_000, images.zeros(7_000 * 21_001))
-    form = {"files": {"image": ("a.jpg", PHOTO)}, "data": {"top_k": "2"}}
-    ok = [
-        classify(**photo),
-        classify(**form),
-        classify(params={"top_k": 1}, **photo),
-        classify(params={"top_k": 99}, **photo),
-    ]
+    form = {"files": {"image": ("a.jpg", PHOTO)}, "data": {number: "2"}}
+    return {
+        "200": [ask(**photo), ask(**form), ask(params={number: 1}, **photo), ask(params={number: 99}, **photo)],
+        "400": [
+            ask(),
+            ask(data={"image": "http://127.0.0.1/"}),
+            ask(content=b"x", headers={"content-type": "multipart/form-data; boundary=y"}),
+            ask(params={number: 0}, **photo),
+        ],
+        "408": [slow_upload()],
+        "413": [ask(content=bytes(2**25 + 1)), ask(content=images.bombs()["png-30000x30000"])],
+        "415": [ask(content=b"%PDF-1.7"), ask(json={"image": "x"})],
+        "422": [ask(content=b"hello"), ask(content=PHOTO[:300])],
+        "429": [until(overload, 429)],
+        "503": [httpx.post(f"{unready.url}{route}", **photo)],
+        "504": [until(lambda: httpx.post(f"{hurried.url}{route}", content=heavy, timeout=60), 504)],
+    }
+
+
+def cases(server, indexed, hurried, unready):
+    """For each operation: answers by the status that they must have."""
+    url = server.url
     model = httpx.get(f"{url}/v1/model")
     return {
-        POST: {
-            "200": ok,
-            "400": [
-                classify(),
-                classify(data={"image": "http://127.0.0.1/"}),
-                classify(content=b"x", headers={"content-type": "multipart/form-data; boundary=y"}),
-                classify(params={"top_k": 0}, **photo),
-            ],
-            "408": [slow_upload()],
-            "413": [classify(content=bytes(2**25 + 1)), classify(content=images.bombs()["png-30000x30000"])],
-            "415": [classify(content=b"%PDF-1.7"), classify(json={"image": "x"})],
-            "422": [classify(content=b"hello"), classify(content=PHOTO[:300])],
-            "429": [until(overload, 429)],
-            "503": [httpx.post(f"{unready.url}/v1/classify", **photo)],
-            "504": [until(lambda: httpx.post(f"{hurried.url}/v1/classify", content=heavy, timeout=60), 504)],
-        },
+        POST: asked(POST[1], "top_k", server, hurried, unready),
+        SIMILAR: asked(SIMILAR[1], "k", indexed, hurried, unready)
+        | {"404": [httpx.post(f"{url}/v1/similar", content=PHOTO)]},
         ("get", "/v1/model"): {
             "200": [model],
             "304": [httpx.get(f"{url}/v1/model", headers={"if-none-match": model.headers["etag"]})],
@@ -119,8 +141,8 @@ def cases(server, hurried, unready):
 
 
 @pytest.fixture(scope="module")
-def answers(server, hurried, unready):
-    return cases(server, hurried, unready)
+def answers(server, indexed, hurried, unready):
+    return cases(server, indexed, hurried, unready)
 
 
 def operations(document):
@@ -174,6 +196,22 @@ def test_every_documented_request_is_accepted(document, server):
         for value, status in ((parameter["schema"][bound], 200), (parameter["schema"][bound] + outside, 400)):
             answer = httpx.post(f"{server.url}/v1/classify?top_k={value}", content=PHOTO)
             assert answer.status_code == status, value
+
+
+def test_every_documented_number_of_photos_is_given(document, indexed):
+    (parameter,) = operations(document)[SIMILAR]["parameters"]
+    assert (parameter["name"], parameter["in"], parameter["required"]) == ("k", "query", False)
+    found = httpx.post(f"{indexed.url}/v1/similar", content=PHOTO).json()
+    assert len(found["neighbours"]) == parameter["schema"]["default"]
+    assert {each["label"] for each in found["neighbours"][:3]} == {"blue"}
+    scores = [each["score"] for each in found["neighbours"]]
+    assert scores == sorted(scores, reverse=True)
+    for bound, outside in (("minimum", -1), ("maximum", 1)):
+        for value, status in ((parameter["schema"][bound], 200), (parameter["schema"][bound] + outside, 400)):
+            answer = httpx.post(f"{indexed.url}/v1/similar?k={value}", content=PHOTO)
+            assert answer.status_code == status, value
+            if status == 200:
+                assert len(answer.json()["neighbours"]) == min(value, found["index"]["photos"])
 
 
 def test_an_unready_server_says_why_in_its_log_alone(unready):

@@ -74,7 +74,7 @@ def build(photos: Path, out: Path, settings: Settings, options: Options, workers
     if options.dimensions is not None and not 1 <= options.dimensions <= DIMENSIONS:
         raise TwinlensError("invalid_arguments", f"A projection has 1 to {DIMENSIONS} dimensions.")
     version = open_current(settings.model_folder)
-    with folders.changed(out):
+    with folders.changed(out, made=True):
         kept = folders.blocks(out, version)
         found = embed(photos, settings, version, kept, workers)
         if not found.photos:

@@ -250,12 +250,16 @@ def publish(folder: Path, description: Description) -> None:
 
 
 @contextlib.contextmanager
-def changed(folder: Path) -> Iterator[None]:
-    """Hold a folder while its index is made or changed.
+def changed(folder: Path, *, made: bool = False) -> Iterator[None]:
+    """Hold a folder while its index is changed.
 
-    :raises TwinlensError: ``already_exists`` if it holds something else; ``data_in_use`` if another command holds it.
+    :param made: whether it is to be made, and need not be there.
+    :raises TwinlensError: ``already_exists`` if it is to be made and the folder holds something else, ``invalid_index``
+        if it is not there and must be; ``data_in_use`` if another command holds it.
     """
-    if folder.exists():
+    if not made:
+        describe(folder)
+    elif folder.exists():
         if not folder.is_dir():
             raise TwinlensError("already_exists", f"{readable(folder)} is no folder. Name another one.")
         there = {path.name for path in folder.iterdir() if not path.name.startswith(".")}

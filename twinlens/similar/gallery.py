@@ -94,20 +94,20 @@ class Gallery:
     """A gallery that was read."""
 
     header: Header
-    mean: Floats
-    axes: Floats
-    scales: Floats
+    mean: NDArray[np.float64]
+    axes: NDArray[np.float64]
+    scales: NDArray[np.float64]
     codes: NDArray[np.int8]
     photos: list[tuple[str, str | None]]
     """Id and label of each."""
 
     def question(self, embedding: NDArray[np.floating]) -> tuple[NDArray[np.int16], float]:
         """An embedding, of shape (size,), as int16 (dimensions,), and what a score in them is multiplied by."""
-        vector = unit(self.axes @ (unit(embedding) - self.mean)) * self.scales
+        vector = _direction(self.axes @ (_direction(embedding) - self.mean)) * self.scales
         largest = float(np.abs(vector).max())
         if largest == 0:
             return np.zeros(len(vector), np.int16), 0.0
-        integers = np.floor(vector.astype(np.float64) * (_INT16 / largest) + 0.5)
+        integers = np.floor(vector * (_INT16 / largest) + 0.5)
         return integers.astype(np.int16), largest / _INT16
 
     def search(self, embedding: NDArray[np.floating], k: int) -> list[tuple[int, float]]:
@@ -217,7 +217,9 @@ def decode(data: bytes, digest: str | None = None) -> Gallery:
         for name, dtype in _SECTIONS.items():
             section = header.sections[name]
             arrays[name] = np.frombuffer(data[section.offset : section.offset + section.bytes], dtype)
-        axes = arrays["axes"].reshape(header.dimensions, header.embedding_size) * arrays["axis_scales"][:, None]
+        # Exact in float64: the page, which has no other floating point, computes the same.
+        double = {name: arrays[name].astype(np.float64) for name in ("mean", "axis_scales", "axes", "scales")}
+        axes = double["axes"].reshape(header.dimensions, header.embedding_size) * double["axis_scales"][:, None]
         codes = arrays["codes"].reshape(header.photos, header.stride)
         photos = [(str(name), label) for name, label in json.loads(gzip.decompress(arrays["photos"].tobytes()))]
     except (ValueError, KeyError, struct.error, OSError, EOFError, ValidationError) as error:
@@ -229,7 +231,7 @@ def decode(data: bytes, digest: str | None = None) -> Gallery:
             "index_mismatch",
             f"The gallery was made with model {made.name} {made.version}, whose embeddings are others. Write it again.",
         )
-    return Gallery(header, arrays["mean"], axes.astype(np.float32), arrays["scales"], codes, photos)
+    return Gallery(header, double["mean"], axes, double["scales"], codes, photos)
 
 
 def read_gallery(path: Path, digest: str | None = None) -> Gallery:
@@ -242,6 +244,13 @@ def read_gallery(path: Path, digest: str | None = None) -> Gallery:
     except OSError as error:
         raise TwinlensError("invalid_index", f"{readable(path)} cannot be read ({error.strerror}).") from None
     return decode(data, digest)
+
+
+def _direction(vector: NDArray[np.floating]) -> NDArray[np.float64]:
+    """A vector of length 1, in double precision; of nothing but zeros: zeros."""
+    double = np.asarray(vector, np.float64)
+    length = float(np.sqrt(double @ double))
+    return double / length if length > 0 else double
 
 
 def _dimensions(photos: Sequence[Photo], projection: Projection) -> int:

@@ -9,7 +9,7 @@ from starlette.requests import ClientDisconnect, Request
 from tests import images
 from twinlens.errors import TwinlensError
 from twinlens.http.metrics import Metrics
-from twinlens.http.request import READING, Arrivals, Upload, read_upload
+from twinlens.http.request import READING, Arrivals, Upload, read_question, read_upload
 
 PNG = images.encoded(images.quadrants(), "PNG")
 BOUNDARY = "boundary"
@@ -47,6 +47,7 @@ def attempt(
     declared=None,
     disconnect=False,
     arrivals=None,
+    reading=read_upload,
 ):
     """Read a request whose body arrives in pieces of a length.
 
@@ -71,7 +72,7 @@ def attempt(
 
     scope = {"type": "http", "method": "POST", "path": "/", "headers": headers, "query_string": query.encode()}
     try:
-        result = asyncio.run(read_upload(Request(scope, receive), max_bytes, arrivals or bounded()))
+        result = asyncio.run(reading(Request(scope, receive), max_bytes, arrivals or bounded()))
     except (TwinlensError, ClientDisconnect) as error:
         result = error
     return Outcome(result, len(list(arriving)), scope.get(READING, False))
@@ -186,6 +187,19 @@ def test_top_k_in_the_form_that_is_no_number(data):
 def test_two_different_top_k():
     assert refused(PNG, query="top_k=1&top_k=2").code == "invalid_top_k"
     assert refused(form(part("image", PNG, "a"), part("top_k", b"2")), MULTIPART, "top_k=3").code == "invalid_top_k"
+
+
+def test_a_question_is_read_in_the_same_way_with_k_for_top_k():
+    for asked in (
+        read(PNG, query="k=7&top_k=0", reading=read_question),
+        read(form(part("k", b"7"), part("top_k", b"x"), part("image", PNG, "a")), MULTIPART, reading=read_question),
+    ):
+        assert (asked.image, asked.k) == (PNG, 7)
+    assert read(PNG, reading=read_question).k == 10
+    for text in ("0", "1001", "x", ""):
+        error = refused(PNG, query=f"k={text}", reading=read_question)
+        assert error.code == "invalid_k" and "from 1 to 1000" in error.detail
+    assert refused(b"", reading=read_question).code == "missing_image"
 
 
 def test_a_declared_length_is_refused_before_a_byte_is_read():
