@@ -147,7 +147,7 @@ def write_gallery(index: Index, out: Path, dimensions: int | None = None) -> Wri
         )
     vectors = index.vectors()
     photos = [photo for photo in index.photos if not photo.removed]
-    wanted = dimensions or _dimensions(photos, whole)
+    wanted = dimensions or fitting(photos, whole)
     data, header = encode(index.description.model, whole, vectors, photos, wanted)
     write_atomically(out, data)
     return Written(len(data), hashlib.sha256(data).hexdigest(), header)
@@ -169,14 +169,13 @@ def encode(
     stride = -(-dimensions // _ALIGNED) * _ALIGNED
     codes = np.zeros((len(photos), stride), np.int8)
     codes[:, :dimensions] = np.rint(short / scales)
-    names = json.dumps([[photo.id, photo.label] for photo in photos], ensure_ascii=False, separators=(",", ":"))
     parts = {
         "mean": projection.mean.astype("<f4").tobytes(),
         "axis_scales": axis_scales.astype("<f4").tobytes(),
         "axes": np.rint(axes / axis_scales[:, None]).astype("<i2").tobytes(),
         "scales": scales.astype("<f4").tobytes(),
         "codes": codes.tobytes(),
-        "photos": gzip.compress(names.encode(), 9, mtime=0),
+        "photos": _names(photos),
     }
     body = b"".join(part + bytes(-len(part) % _ALIGNED) for part in parts.values())
     header = Header(
@@ -253,15 +252,20 @@ def _direction(vector: NDArray[np.floating]) -> NDArray[np.float64]:
     return double / length if length > 0 else double
 
 
-def _dimensions(photos: Sequence[Photo], projection: Projection) -> int:
+def fitting(photos: Sequence[Photo], projection: Projection) -> int:
     """As many dimensions as fit into the size that a file may have."""
-    names = len(gzip.compress(json.dumps([[photo.id, photo.label] for photo in photos]).encode(), 6))
+    names = len(_names(photos))
     most = MOST_BYTES * max(len(photos), _FULL)
     for dimensions in range(projection.dimensions // _STEP * _STEP, _STEP, -_STEP):
         # 2 kB: the header, and the zeros between sections.
         if dimensions * (len(photos) + 2 * projection.size + 8) + 4 * projection.size + names + 2048 <= most:
             return dimensions
     return min(_STEP, projection.dimensions)
+
+
+def _names(photos: Sequence[Photo]) -> bytes:
+    listed = [[photo.id, photo.label] for photo in photos]
+    return gzip.compress(json.dumps(listed, ensure_ascii=False, separators=(",", ":")).encode(), mtime=0)
 
 
 def _sections(parts: dict[str, bytes], begin: int) -> dict[str, Section]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float32]
 
 NEAREST: Final = 5
-_AT_ONCE: Final = 512
+_PAIRS_AT_ONCE: Final = 20_000_000
 
 
 def nearest(asked: Floats, among: Floats, k: int, own: NDArray[np.intp] | None = None) -> NDArray[np.intp]:
@@ -23,8 +23,9 @@ def nearest(asked: Floats, among: Floats, k: int, own: NDArray[np.intp] | None =
     :return: places in ``among``, (Q, k).
     """
     found = np.empty((len(asked), k), np.intp)
-    for start in range(0, len(asked), _AT_ONCE):
-        part = slice(start, start + _AT_ONCE)
+    step = max(1, _PAIRS_AT_ONCE // len(among))
+    for start in range(0, len(asked), step):
+        part = slice(start, start + step)
         alike = asked[part] @ among.T
         if own is not None:
             alike[np.arange(len(alike)), own[part]] = -np.inf

@@ -119,11 +119,11 @@ def test_a_gallery_of_100_000_photos_has_at_most_13_mb():
     rng = np.random.default_rng(0)
     photos = [Photo(f"t-shirt/{rng.bytes(16).hex()}.jpg", "0" * 64, "t-shirt") for _ in range(2000)]
     projection = Projection(np.zeros(1280, np.float32), np.eye(128, 1280, dtype=np.float32))
-    chosen = galleries._dimensions(photos * 50, projection)
+    chosen = galleries.fitting(photos * 50, projection)
     assert chosen % 16 == 0
     vectors = rng.normal(size=(2000, 128)).astype(np.float32)
     data, header = encode(MODEL, projection, vectors, photos, chosen)
     each = (header.sections["codes"].bytes + header.sections["photos"].bytes) / 2000
     fixed = len(data) - each * 2000
     assert each * 100_000 + fixed <= 13e6 < (each + 16) * 100_000 + fixed
-    assert galleries._dimensions(photos[:100], projection) == 128
+    assert galleries.fitting(photos[:100], projection) == 128
