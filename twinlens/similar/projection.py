@@ -93,9 +93,9 @@ def fit(blocks: Iterable[NDArray[np.floating]], size: int, dimensions: int) -> P
         return Projection.none(size)
     count, total, products = 0, np.zeros(size), np.zeros((size, size))
     for block in blocks:
-        vectors = unit(block)
+        vectors = unit(block).astype(np.float64)
         count += len(vectors)
-        total += vectors.sum(axis=0, dtype=np.float64)
+        total += vectors.sum(axis=0)
         products += vectors.T @ vectors
     if count < 2:
         return Projection.none(size)

@@ -1,12 +1,11 @@
 """Several processes give what one gives, and outlive a photo that ends one of them."""
 
-import os
-
 import pytest
 
 from tests import images, models
+from tests.unit.bulk import fragile
 from twinlens.bulk import processes
-from twinlens.bulk.work import Chunk, Done, Job, Worker, chunks
+from twinlens.bulk.work import Job, chunks
 from twinlens.errors import TwinlensError
 from twinlens.store import open_current
 
@@ -40,20 +39,6 @@ def test_several_processes_give_what_one_gives(files, job):
     assert together[files[-1]].error.code == alone[files[-1]].error.code == "not_an_image"
 
 
-class Fragile(Worker):
-    """A worker that a photo called ``deadly`` ends, as a decoder that crashes does."""
-
-    def __call__(self, chunk: Chunk) -> list[Done]:
-        if any(file.name == "deadly.png" for file in chunk.files):
-            os._exit(11)
-        return super().__call__(chunk)
-
-
-def _start_fragile(job, large):
-    processes._start(job, large)
-    processes._worker = Fragile(job, large)
-
-
 def test_a_photo_that_ends_a_process_is_found_and_the_rest_is_answered(files, job, monkeypatch):
     deadly = files[0].parent / "deadly.png"
     deadly.write_bytes(files[0].read_bytes())
@@ -61,7 +46,7 @@ def test_a_photo_that_ends_a_process_is_found_and_the_rest_is_answered(files, jo
     monkeypatch.setattr(
         processes,
         "ProcessPoolExecutor",
-        lambda workers, context, initializer, initargs: own(workers, context, _start_fragile, initargs),
+        lambda workers, context, initializer, initargs: own(workers, context, fragile.start, initargs),
     )
     done = found(job, [deadly, files[0], files[1]], 2, size=3)
     assert done.pop(deadly).error.code == "decoder_died"

@@ -6,6 +6,7 @@ from tests.unit.similar.made import clusters
 from twinlens.errors import TwinlensError
 from twinlens.similar import kinds
 from twinlens.similar.kinds import build, wanted_kinds
+from twinlens.similar.options import KINDS
 from twinlens.similar.precision import nearest, recall
 from twinlens.similar.projection import unit
 
@@ -15,7 +16,8 @@ EXACT = nearest(ASKED, VECTORS, 10)
 
 
 @pytest.fixture(autouse=True)
-def one_thread():
+def one_thread(monkeypatch):
+    monkeypatch.setattr(kinds, "available_threads", lambda: 1)
     before = faiss.omp_get_max_threads()
     yield
     faiss.omp_set_num_threads(before)
@@ -54,7 +56,7 @@ def test_more_is_found_with_more_effort():
     assert little.effort < much.effort and little.recall < much.recall
 
 
-@pytest.mark.parametrize("kind", kinds.KINDS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_rows_that_are_gone_are_not_found_and_others_are_in_their_place(kind):
     searcher = build(VECTORS, kind, 0.9)
     before = searcher.search(ASKED, 5)[1]
@@ -63,7 +65,7 @@ def test_rows_that_are_gone_are_not_found_and_others_are_in_their_place(kind):
     assert not np.isin(after, gone).any() and (after >= 0).all()
 
 
-@pytest.mark.parametrize("kind", kinds.KINDS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_what_is_added_is_found(kind):
     searcher = build(VECTORS[:1000], kind, 0.9)
     searcher.add(VECTORS[1000:])
