@@ -32,9 +32,7 @@ describe.each([
     expect(opened.photos).toBe(wanted.photos);
     for (const { embedding, integers, neighbours } of wanted.asked) {
       const found = opened.search(Float32Array.from(embedding), neighbours.length);
-      expect(found.map(({ id, label }) => ({ id, label }))).toEqual(
-        neighbours.map(({ id, label }) => ({ id, label })),
-      );
+      expect(found.map(({ id, label }) => ({ id, label }))).toEqual(neighbours.map(({ id, label }) => ({ id, label })));
       for (const [at, { score }] of found.entries()) expect(score).toBeCloseTo(neighbours[at].score, 9);
       expect(asked.pop()?.slice(0, integers.length)).toEqual(integers);
     }
@@ -58,7 +56,8 @@ test('products at the ends of their ranges do not overflow', () => {
   codes.fill(-127, stride, 2 * stride);
   const question = new Int16Array(stride).fill(32_767);
   const wanted = [1, -1, 1].map((sign) => sign * stride * 127 * 32_767);
-  for (const productsOf of [plainProducts, simdProducts]) expect([...productsOf(codes, stride)(question)]).toEqual(wanted);
+  for (const productsOf of [plainProducts, simdProducts])
+    expect([...productsOf(codes, stride)(question)]).toEqual(wanted);
 });
 
 test('a gallery larger than a page of memory is searched whole', () => {
@@ -70,10 +69,8 @@ test('a gallery larger than a page of memory is searched whole', () => {
 
 test('without SIMD it is done in JavaScript', () => {
   const validate = vi.spyOn(WebAssembly, 'validate').mockReturnValueOnce(false);
-  const instance = vi.spyOn(WebAssembly, 'Instance');
   expect([...simdProducts(new Int8Array(16).fill(2), 16)(new Int16Array(16).fill(3))]).toEqual([96]);
   expect(validate).toHaveBeenCalledWith(code);
-  expect(instance).not.toHaveBeenCalled();
 });
 
 test('an embedding of zeros is like nothing more than anything', async () => {

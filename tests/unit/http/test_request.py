@@ -9,7 +9,7 @@ from starlette.requests import ClientDisconnect, Request
 from tests import images
 from twinlens.errors import TwinlensError
 from twinlens.http.metrics import Metrics
-from twinlens.http.request import READING, Arrivals, Upload, read_question, read_upload
+from twinlens.http.request import READING, Arrivals, Question, Upload, read_question, read_upload
 
 PNG = images.encoded(images.quadrants(), "PNG")
 BOUNDARY = "boundary"
@@ -189,13 +189,19 @@ def test_two_different_top_k():
     assert refused(form(part("image", PNG, "a"), part("top_k", b"2")), MULTIPART, "top_k=3").code == "invalid_top_k"
 
 
+def ask(*arguments, **options):
+    result = attempt(*arguments, **options, reading=read_question).result
+    assert isinstance(result, Question), result
+    return result
+
+
 def test_a_question_is_read_in_the_same_way_with_k_for_top_k():
     for asked in (
-        read(PNG, query="k=7&top_k=0", reading=read_question),
-        read(form(part("k", b"7"), part("top_k", b"x"), part("image", PNG, "a")), MULTIPART, reading=read_question),
+        ask(PNG, query="k=7&top_k=0"),
+        ask(form(part("k", b"7"), part("top_k", b"x"), part("image", PNG, "a")), MULTIPART),
     ):
         assert (asked.image, asked.k) == (PNG, 7)
-    assert read(PNG, reading=read_question).k == 10
+    assert ask(PNG).k == 10
     for text in ("0", "1001", "x", ""):
         error = refused(PNG, query=f"k={text}", reading=read_question)
         assert error.code == "invalid_k" and "from 1 to 1000" in error.detail

@@ -83,7 +83,9 @@ export async function openGallery(file: ArrayBuffer, digest: string, productsOf 
   const named = await names(new Uint8Array(file, sections.photos.offset, sections.photos.bytes));
   const codes = new Int8Array(file, sections.codes.offset, sections.codes.bytes);
   const whole =
-    named.length === header.photos && codes.length === header.photos * stride && sections.axes.bytes === dimensions * size * 2;
+    named.length === header.photos &&
+    codes.length === header.photos * stride &&
+    sections.axes.bytes === dimensions * size * 2;
   if (!whole) throw new GalleryError('invalid_index', 'its parts do not belong together');
   const question = asker(
     floats(sections.mean),

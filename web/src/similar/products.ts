@@ -11,7 +11,7 @@ export type Products = (question: Int16Array) => Int32Array;
 
 interface Exports {
   readonly memory: WebAssembly.Memory;
-  products(codes: number, photos: number, stride: number, question: number, sums: number): void;
+  readonly products: (codes: number, photos: number, stride: number, question: number, sums: number) => void;
 }
 
 const PAGE = 1 << 16;
