@@ -53,7 +53,8 @@ def differing(one: Path, other: Path) -> int:
     """How many rows two files do not share."""
     read = need("pyarrow.parquet").read_table
     rows, others = read(one).to_pylist(), read(other).to_pylist()
-    return sum(mine != theirs for mine, theirs in zip(rows, others, strict=False)) + abs(len(rows) - len(others))
+    unlike: int = sum(mine != theirs for mine, theirs in zip(rows, others, strict=False))
+    return unlike + abs(len(rows) - len(others))
 
 
 def timed(photos: Path, engine: Engine, out: Path) -> float:

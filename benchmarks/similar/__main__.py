@@ -8,7 +8,6 @@ gallery.
 from __future__ import annotations
 
 import argparse
-import statistics
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -141,7 +140,7 @@ def goals(rows: Sequence[Mapping[str, Any]]) -> list[Goal]:
     index, page, near = of["index"], of["gallery"], of["neighbours"]
 
     def ratio(above: str, below: str, row: Mapping[str, Any]) -> float:
-        return statistics.median(one / other for one, other in zip(row[above], row[below], strict=True))
+        return float(np.median(np.divide(row[above], row[below])))
 
     return [
         Goal("recall_at_10", index["recall_at_10"], "share", 0.98, "higher"),

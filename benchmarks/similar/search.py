@@ -9,7 +9,6 @@ from __future__ import annotations
 import resource
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -50,7 +49,7 @@ def measure(vectors: Path, asked: Path, kind: Kind | None, wanted: float, rounds
     times: dict[str, list[float]] = {"ours": [], "exact": []}
     for turn in range(rounds + 1):
         for name, searcher, count in (("ours", ours, _OURS_IN_A_ROUND), ("exact", flat, _EXACT_IN_A_ROUND)):
-            taken = _timed(lambda each, searcher=searcher: searcher.search(each[None], NEAREST), questions, count)
+            taken = _timed(searcher, questions[:count])
             if turn:  # the first one warms the caches
                 times[name].append(taken)
     return {
@@ -67,12 +66,12 @@ def measure(vectors: Path, asked: Path, kind: Kind | None, wanted: float, rounds
     }
 
 
-def _timed(search: Callable[[Floats], object], questions: Floats, count: int) -> float:
+def _timed(searcher: Searcher, questions: Floats) -> float:
     """The median milliseconds of one question."""
     taken = []
-    for question in questions[:count]:
+    for question in questions:
         started = time.perf_counter()
-        search(question)
+        searcher.search(question[None], NEAREST)
         taken.append(time.perf_counter() - started)
     return float(np.median(taken) * 1e3)
 

@@ -31,7 +31,8 @@ def distances(vectors: Floats) -> Floats:
     # The same photo may be there twice: its copy is no neighbour.
     apart[apart < 1e-3] = np.inf
     closest = apart.min(axis=1)
-    return np.where(np.isfinite(closest), closest, np.median(closest[np.isfinite(closest)])).astype(np.float32)
+    usual = np.median(closest[np.isfinite(closest)])
+    return np.asarray(np.where(np.isfinite(closest), closest, usual), np.float32)
 
 
 def jittered(vectors: Floats, count: int, seed: int) -> Floats:

@@ -79,8 +79,8 @@ def classify_to(
     started = time.monotonic()
     with changing(folder), tqdm(total=len(files), unit="photo", file=sys.stderr, mininterval=0.5) as progress:
         named = [(chunk, folder / f"{_key(chunk, settings, version.digest, top_k)}{SUFFIX}") for chunk in chunks(files)]
-        counted = {part: found for _, part in named if (found := count(part, columns)) is not None}
-        before = sum(rows for rows, _ in counted.values())
+        counted = {part: rows for _, part in named if (rows := count(part, columns)) is not None}
+        before = sum(there for there, _ in counted.values())
         progress.update(before)
         missing = {chunk.number: part for chunk, part in named if part not in counted}
         job = Job(settings, version.path.absolute())
@@ -91,14 +91,14 @@ def classify_to(
         ]
         given = {chunk.number: chunk.files for chunk, _ in named}
         for chunk, found in work(job, wanted, workers or available_threads()) if wanted else ():
-            rows = [
+            answered = [
                 {**row(done, version.contract, top_k), "file": readable(file)}
                 for done, file in zip(found, given[chunk.number], strict=True)
             ]
             part = missing[chunk.number]
-            write_atomically(part, encode(rows, columns))
-            counted[part] = len(rows), sum(each["code"] is not None for each in rows)
-            progress.update(len(rows))
+            write_atomically(part, encode(answered, columns))
+            counted[part] = len(answered), sum(each["code"] is not None for each in answered)
+            progress.update(len(answered))
         join([part for _, part in named], columns, out)
     shutil.rmtree(folder, ignore_errors=True)
     failed = sum(errors for _, errors in counted.values())

@@ -69,7 +69,8 @@ class SimilarAnswer(TypedDict):
     model: AnsweredBy
 
 
-class _Loaded(NamedTuple):
+@dataclass(frozen=True)
+class _Loaded:
     """A model: with every core for one batch, with a share of them where batches come side by side; and its index."""
 
     classifier: Classifier
@@ -245,7 +246,7 @@ class Engine:
         return _Loaded(classifier, part, index)
 
     def _lanes(self, loaded: _Loaded) -> _Model:
-        classifier, part, index = loaded
+        classifier, part, index = loaded.classifier, loaded.part, loaded.index
         largest = self._settings.max_batch_size if self._settings.batching else 1
 
         def decode_unless_large(one: Sequence[bytes], _: bool) -> list[NDArray[np.uint8] | Header]:

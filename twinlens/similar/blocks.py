@@ -113,4 +113,4 @@ class Blocks:
             found = np.load(path, mmap_mode="r")
         except (OSError, ValueError, EOFError):
             return False
-        return found.shape == (count, self._size) and found.dtype == np.float16
+        return bool(found.shape == (count, self._size) and found.dtype == np.float16)

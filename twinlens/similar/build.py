@@ -22,7 +22,17 @@ from twinlens.settings import Settings
 from twinlens.similar import folder as folders
 from twinlens.similar import kinds
 from twinlens.similar.blocks import Blocks
-from twinlens.similar.folder import Description, Model, Photo, Precision, Projected, Searched, encode_photos
+from twinlens.similar.folder import (
+    Description,
+    File,
+    FileName,
+    Model,
+    Photo,
+    Precision,
+    Projected,
+    Searched,
+    encode_photos,
+)
 from twinlens.similar.found import embed
 from twinlens.similar.kinds import Searcher
 from twinlens.similar.options import DIMENSIONS, Kind, Options
@@ -285,7 +295,7 @@ def _publish(
     faiss: Any = need("faiss")
     model = version.contract.model
     removed = sum(photo.removed for photo in rows)
-    files = {
+    files: dict[FileName, File] = {
         "photos": folders.put(out, "photos", ".jsonl", lambda path: write_atomically(path, encode_photos(rows))),
         "projection": folders.put(out, "projection", ".npz", lambda path: write_atomically(path, projection.encode())),
         "faiss": folders.put(out, "faiss", ".index", lambda path: faiss.write_index(searcher.index, str(path))),

@@ -14,7 +14,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, NamedTuple
+from typing import Annotated, Any, Final, Literal, NamedTuple, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -26,6 +26,7 @@ from twinlens.similar.blocks import Blocks
 from twinlens.similar.options import Kind
 from twinlens.store import ModelVersion, write_atomically
 
+FileName: TypeAlias = Literal["photos", "projection", "faiss"]
 DESCRIPTION: Final = "index.json"
 _EMBEDDINGS: Final = "embeddings"
 _WRITING: Final = ".writing-"
@@ -120,7 +121,7 @@ class Description(_Part):
     labelled: int
     precision_at_5: Precision | None
     """Absent where too few photos have a label."""
-    files: dict[Literal["photos", "projection", "faiss"], File]
+    files: dict[FileName, File]
 
 
 def describe(folder: Path) -> Description:

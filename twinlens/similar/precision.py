@@ -47,7 +47,7 @@ def precision(vectors: Floats, labels: Sequence[str | None], most: int = 2000) -
     if len(labelled) <= NEAREST:
         return None
     among = vectors[labelled]
-    names = np.array([labels[index] for index in labelled])
+    names = np.array([labels[int(index)] for index in labelled])
     asked = np.linspace(0, len(labelled) - 1, min(most, len(labelled))).astype(np.intp)
     found = nearest(among[asked], among, NEAREST, asked)
     return float((names[found] == names[asked][:, None]).mean())
