@@ -31,7 +31,7 @@ def work(job: Job, chunks: Iterable[Chunk], processes: int) -> Iterator[tuple[Ch
     :param processes: how many work side by side; 1 is this process itself, in which a decoder that dies takes all with
         it.
     :return: each chunk with what became of its files, in the order in which they are done.
-    :raises TwinlensError: what is wrong with the model.
+    :raises TwinlensError: what is wrong with the model; ``engine_failed`` if processes end as soon as they start.
     """
     if processes == 1:
         alone = Worker(job)
@@ -43,6 +43,7 @@ def work(job: Job, chunks: Iterable[Chunk], processes: int) -> Iterator[tuple[Ch
     while left:
         suspects: list[Chunk] = []
         with _pool(job, processes) as pool:
+            _see_that_it_runs(pool)
             pending: dict[Future[list[Done]], Chunk] = {}
             try:
                 while left or pending:
@@ -64,6 +65,7 @@ def work(job: Job, chunks: Iterable[Chunk], processes: int) -> Iterator[tuple[Ch
 def _carefully(job: Job, chunk: Chunk) -> list[Done]:
     """Work on a chunk in a process of its own; if that dies, on each half of it."""
     with _pool(job, 1) as pool:
+        _see_that_it_runs(pool)
         try:
             return pool.submit(_run, chunk).result()
         except BrokenProcessPool:
@@ -80,6 +82,18 @@ def _pool(job: Job, processes: int) -> ProcessPoolExecutor:
     # A fork would copy the threads' locks of ONNX Runtime and OpenMP in whatever state they are.
     context = multiprocessing.get_context("spawn")
     return ProcessPoolExecutor(processes, context, initializer=_start, initargs=(job, context.Lock()))
+
+
+def _see_that_it_runs(pool: ProcessPoolExecutor) -> None:
+    """Wait for the first process, so that one that cannot even start is not taken for the fault of a photo."""
+    try:
+        pool.submit(os.getpid).result()
+    except BrokenProcessPool:
+        raise TwinlensError(
+            "engine_failed",
+            "The processes that were to work end as soon as they start; what they said stands above. With --workers 1 "
+            "this process does all the work.",
+        ) from None
 
 
 def _start(job: Job, large: Any) -> None:

@@ -22,3 +22,8 @@ def start(job: Job, large: Any) -> None:
     """Make a process ready."""
     processes._start(job, large)
     processes._worker = Fragile(job, large)
+
+
+def fail(_job: Job, _large: Any) -> None:
+    """Be unable to start."""
+    os._exit(3)

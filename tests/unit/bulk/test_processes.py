@@ -53,6 +53,18 @@ def test_a_photo_that_ends_a_process_is_found_and_the_rest_is_answered(files, jo
     assert all(each.scores is not None for each in done.values()) and len(done) == 2
 
 
+def test_processes_that_cannot_start_are_no_photos_fault(files, job, monkeypatch):
+    own = processes.ProcessPoolExecutor
+    monkeypatch.setattr(
+        processes,
+        "ProcessPoolExecutor",
+        lambda workers, context, initializer, initargs: own(workers, context, fragile.fail, initargs),
+    )
+    with pytest.raises(TwinlensError) as caught:
+        list(processes.work(job, chunks(files), 2))
+    assert caught.value.code == "engine_failed" and "--workers 1" in caught.value.detail
+
+
 def test_what_is_wrong_with_the_model_is_raised_at_once(job, tmp_path, settings):
     with pytest.raises(TwinlensError) as caught:
         list(processes.work(Job(settings, tmp_path / "nowhere"), chunks([tmp_path]), 2))
