@@ -57,7 +57,7 @@ class Classifier:
         self._network = Network(version, settings.threads)
         self._limits = settings.limits
         self._labels = version.contract.label_names
-        self._model: AnsweredBy = {
+        self.answered_by: AnsweredBy = {
             "name": version.contract.model.name,
             "version": version.contract.model.version,
             "digest": version.digest,
@@ -108,6 +108,14 @@ class Classifier:
         """
         return self._network.scores(pixels)
 
+    def scores_and_embeddings(self, pixels: NDArray[np.uint8]) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+        """Run a batch for both.
+
+        :param pixels: uint8 array of shape (N, height, width, 3).
+        :return: the scores as :meth:`scores` gives them, and the embeddings, float32 array of shape (N, size).
+        """
+        return self._network.scores_and_embeddings(pixels)
+
     def answer(self, scores: NDArray[np.float64], top_k: int) -> Answer:
         """The answer for one image.
 
@@ -115,4 +123,4 @@ class Classifier:
         :param top_k: how many labels at most; more than there are gives all.
         """
         best = top(scores, self._labels, top_k)
-        return {"predictions": [{"label": each.label, "score": each.score} for each in best], "model": self._model}
+        return {"predictions": [{"label": each.label, "score": each.score} for each in best], "model": self.answered_by}

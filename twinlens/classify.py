@@ -108,7 +108,7 @@ def answers(files: Sequence[Path], classifier: Classifier, settings: Settings, t
     one_large = threading.Lock()
 
     def load(file: Path) -> NDArray[np.uint8]:
-        header = classifier.read_header(_read(file, settings.max_body_bytes))
+        header = classifier.read_header(read_file(file, settings.max_body_bytes))
         with one_large if header.allocates > LARGE_PIXELS else contextlib.nullcontext():
             return classifier.pixels(header)
 
@@ -145,7 +145,12 @@ def _answer(
             yield Result(file, classifier.answer(next(scores), top_k))
 
 
-def _read(file: Path, max_bytes: int) -> bytes:
+def read_file(file: Path, max_bytes: int) -> bytes:
+    """The bytes of a file that may be an image.
+
+    :raises TwinlensError: ``not_an_image`` if it is no regular file, ``broken_image`` if it cannot be read,
+        ``body_too_large`` if it has more than so many bytes.
+    """
     try:
         if not file.is_file():  # a device never ends, and a pipe may never begin
             raise TwinlensError("not_an_image", "This is no regular file. Give the name of an image file.")

@@ -1,5 +1,5 @@
-"""The command line: ``twinlens serve``, ``site``, ``classify``, ``compare``, ``review``, ``feedback``, ``models`` and
-``rollback``.
+"""The command line: ``twinlens serve``, ``site``, ``classify``, ``compare``, ``review``, ``feedback``, ``index``,
+``models`` and ``rollback``.
 
 Options stand over the environment's settings. An error is one line that says what was wrong and what to do, and ends
 with status 2; ``classify`` and ``compare`` end with status 1 where some of the files could not be answered, ``models``
@@ -19,6 +19,7 @@ from typing import Any, Final
 import twinlens
 from twinlens.errors import TwinlensError
 from twinlens.settings import ROOT, Settings, variable
+from twinlens.similar.arguments import add_parser as add_index
 
 _OF_SETTINGS: Final = ("models", "model", "page", "host", "port")
 
@@ -92,6 +93,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from twinlens.models import rollback
 
             return rollback(settings, options.version_name, options.who)
+        if options.command == "index":
+            from twinlens.similar.command import run
+
+            return run(options, settings)
+        if options.out is not None:
+            from twinlens.bulk.command import classify_to
+
+            return classify_to(
+                options.files,
+                options.out,
+                settings,
+                top_k=options.top_k,
+                engine=options.engine,
+                workers=options.workers,
+                address=options.ray_address,
+            )
         from twinlens.classify import classify
 
         return classify(options.files, settings, top_k=options.top_k, as_json=options.json)
@@ -129,8 +146,16 @@ def _parser() -> argparse.ArgumentParser:
     site.add_argument("out", type=_path, metavar="OUT", help="folder to write")
     classify = commands.add_parser("classify", help="classify image files, as the server would")
     classify.add_argument("files", nargs="+", type=_path, metavar="FILE", help="an image, or a folder of images")
-    classify.add_argument("--json", action="store_true", help="write JSON Lines: one object a file")
+    form = classify.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="write JSON Lines: one object a file")
+    form.add_argument(
+        "--out", type=_path, metavar="FILE", help="write a Parquet file: a row a photo, also if it failed"
+    )
     classify.add_argument("--top-k", type=_top_k, default=5, metavar="K", help="how many labels at most (5)")
+    bulk = classify.add_argument_group("with --out", "Many photos, in several processes; one that was stopped goes on.")
+    bulk.add_argument("--engine", choices=("processes", "ray"), default="processes", help="what runs it (processes)")
+    bulk.add_argument("--workers", type=_top_k, default=0, metavar="N", help="processes (as many as there are cores)")
+    bulk.add_argument("--ray-address", metavar="ADDRESS", help="of a Ray cluster (one on this machine, for this job)")
     compare = commands.add_parser(
         "compare",
         help="put two models side by side on the same photos",
@@ -183,6 +208,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     rollback.add_argument("version_name", nargs="?", metavar="VERSION", help="which (what the one in use has replaced)")
     rollback.add_argument("--who", metavar="NAME", help="recorded in the log (whoever is logged in)")
+    add_index(commands, _path)
     for command in (serve, site):
         command.add_argument("--page", type=_path, metavar="FOLDER", help="folder of the built page")
     for command in (serve, site, classify, review, models, rollback):

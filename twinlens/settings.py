@@ -115,6 +115,9 @@ class Settings:
     models: Path = _setting(Path("bentos"), (_folder, "folder"), "Folder that holds the models, one folder each.")
     model: str = _setting("clothing", (_name, "name of a folder"), "Name of the model in use.")
     page: Path = _setting(Path("web/dist"), (_folder, "folder"), "Folder of the built page.")
+    index: Path | None = _setting(
+        None, (_folder, "folder"), "Folder of the index that POST /v1/similar answers from; it is off without one."
+    )
     host: str = _setting("127.0.0.1", (_text, "address"), "Address that `twinlens serve` listens on.")
     port: int = _setting(3000, _whole(1, 65535), "Port that `twinlens serve` listens on.")
     max_body_mib: float = _setting(32.0, _number(0.001, 4096), "Largest request body, in MiB.")
@@ -231,7 +234,7 @@ class Settings:
     def to_environment(self) -> dict[str, str]:
         """The variables that give these settings to another process, whatever folder it works in."""
         values = {variable(entry.name): getattr(self, entry.name) for entry in fields(self)}
-        return {name: _as_text(value) for name, value in values.items()}
+        return {name: _as_text(value) for name, value in values.items() if value is not None}
 
     @property
     def model_folder(self) -> Path:
@@ -271,6 +274,6 @@ def table() -> str:
     for entry in fields(Settings):
         setting: Setting = entry.metadata["setting"]
         default = entry.default if isinstance(entry.default, Path) else _as_text(entry.default)
-        shown = f"`{default}`" if default else "empty"
+        shown = "none" if entry.default is None else f"`{default}`" if default else "empty"
         rows.append(f"| `{variable(entry.name)}` | {setting.kind} | {shown} | {setting.help} |")
     return "\n".join(rows)

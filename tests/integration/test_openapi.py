@@ -17,9 +17,13 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from tests import images, models
 from tests.servers import running
+from tests.unit.similar import made as photos
+from twinlens.similar.build import build
+from twinlens.similar.options import Options
 
 PHOTO = images.encoded(models.picture("blue"), "JPEG")
 POST = ("post", "/v1/classify")
+SIMILAR = ("post", "/v1/similar")
 FEEDBACK = ("post", "/v1/feedback")
 TOKEN = "the-admins-own-token"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
@@ -56,20 +60,35 @@ def away():
 
 
 @pytest.fixture(scope="module")
-def hurried(made, away):
+def index(models_folder, tmp_path_factory):
+    """The setting that names an index of made photos."""
+    folder = tmp_path_factory.mktemp("similar")
+    build(photos.photos(folder / "photos"), folder / "index", photos.settings(models_folder), Options(), 1)
+    return {"TWINLENS_INDEX": str(folder / "index")}
+
+
+@pytest.fixture(scope="module")
+def indexed(made, index):
+    """A server with an index."""
+    with running({**made, **index}) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def hurried(made, away, index):
     """A server that has hardly any time for a request, and hardly lets one wait."""
     hurry = {"TWINLENS_TIMEOUT_S": "0.25", "TWINLENS_MAX_WAITING": "1"}
-    with running({**made, **away, **hurry}, ready=False) as server:
+    with running({**made, **away, **index, **hurry}, ready=False) as server:
         until(lambda: httpx.get(server.url + "/readyz", timeout=30), 200)
         yield server
 
 
 @pytest.fixture(scope="module")
-def unready(made, away, tmp_path_factory):
+def unready(made, away, index, tmp_path_factory):
     """A server whose model does not give its golden answer."""
     folder = tmp_path_factory.mktemp("unready")
     models.write(folder, resize=dict(models.RESIZE, shorter_edge=100))
-    with running({**made, **away, "TWINLENS_MODELS": str(folder)}, ready=False) as server:
+    with running({**made, **away, **index, "TWINLENS_MODELS": str(folder)}, ready=False) as server:
         yield server
 
 
@@ -85,20 +104,17 @@ def by_status(response):
     return {str(response.status_code): [response]}
 
 
-def cases(server, hurried, unready):
+def cases(server, indexed, hurried, unready):
     """For each operation: answers by the status that they must have."""
-    url, photo = server.url, {"content": PHOTO}
+    url = server.url
 
-    def classify(**options):
-        return httpx.post(f"{url}/v1/classify", timeout=60, **options)
-
-    def overload(path="/v1/classify", **options):
+    def overload(path, **options):
         with ThreadPoolExecutor(48) as pool:
-            asked = [pool.submit(httpx.post, hurried.url + path, timeout=60, **options) for _ in range(96)]
-            answers = [each.result() for each in asked]
+            asking = [pool.submit(httpx.post, hurried.url + path, timeout=60, **options) for _ in range(96)]
+            answers = [each.result() for each in asking]
         return next((answer for answer in answers if answer.status_code == 429), answers[0])
 
-    def slow_upload(path="/v1/classify"):
+    def slow_upload(path):
         head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=x\r\n"
         with socket.create_connection(("127.0.0.1", hurried.port), 30) as connection:
             connection.sendall(f"{head}Content-Length: 1000\r\n\r\n".encode())
@@ -111,32 +127,13 @@ def cases(server, hurried, unready):
         return httpx.Response(int(head.split(b" ")[1]), headers=headers, content=body)
 
     heavy = images.png(7_000, 7_000, images.zeros(7_000 * 21_001))
-    form = {"files": {"image": ("a.jpg", PHOTO)}, "data": {"top_k": "2"}}
-    ok = [
-        classify(**photo),
-        classify(**form),
-        classify(params={"top_k": 1}, **photo),
-        classify(params={"top_k": 99}, **photo),
-    ]
+    slow = (hurried.url, unready.url, overload, slow_upload, heavy)
     model = httpx.get(f"{url}/v1/model")
     return {
-        POST: {
-            "200": ok,
-            "400": [
-                classify(),
-                classify(data={"image": "http://127.0.0.1/"}),
-                classify(content=b"x", headers={"content-type": "multipart/form-data; boundary=y"}),
-                classify(params={"top_k": 0}, **photo),
-            ],
-            "408": [slow_upload()],
-            "413": [classify(content=bytes(2**25 + 1)), classify(content=images.bombs()["png-30000x30000"])],
-            "415": [classify(content=b"%PDF-1.7"), classify(json={"image": "x"})],
-            "422": [classify(content=b"hello"), classify(content=PHOTO[:300])],
-            "429": [until(lambda: overload(**photo), 429)],
-            "503": [httpx.post(f"{unready.url}/v1/classify", **photo)],
-            "504": [until(lambda: httpx.post(f"{hurried.url}/v1/classify", content=heavy, timeout=60), 504)],
-        },
-        **feedback_cases(server.url, hurried.url, unready.url, overload, slow_upload, heavy),
+        POST: image_cases(POST[1], "top_k", url, *slow),
+        SIMILAR: image_cases(SIMILAR[1], "k", indexed.url, *slow)
+        | {"404": [httpx.post(f"{url}/v1/similar", content=PHOTO)]},
+        **feedback_cases(url, *slow),
         ("get", "/v1/model"): {
             "200": [model],
             "304": [httpx.get(f"{url}/v1/model", headers={"if-none-match": model.headers["etag"]})],
@@ -145,6 +142,32 @@ def cases(server, hurried, unready):
         ("get", "/readyz"): by_status(httpx.get(f"{url}/readyz")) | by_status(httpx.get(f"{unready.url}/readyz")),
         ("get", "/livez"): by_status(httpx.get(f"{unready.url}/livez")),
         **{("get", path): by_status(httpx.get(url + path)) for path in ("/metrics", "/docs.json", "/schema.json")},
+    }
+
+
+def image_cases(route, number, url, hurried, unready, overload, slow_upload, heavy):
+    """Answers of a route that takes an image and a number, by the status that they must have."""
+    photo = {"content": PHOTO}
+
+    def ask(**options):
+        return httpx.post(f"{url}{route}", timeout=60, **options)
+
+    form = {"files": {"image": ("a.jpg", PHOTO)}, "data": {number: "2"}}
+    return {
+        "200": [ask(**photo), ask(**form), ask(params={number: 1}, **photo), ask(params={number: 99}, **photo)],
+        "400": [
+            ask(),
+            ask(data={"image": "http://127.0.0.1/"}),
+            ask(content=b"x", headers={"content-type": "multipart/form-data; boundary=y"}),
+            ask(params={number: 0}, **photo),
+        ],
+        "408": [slow_upload(route)],
+        "413": [ask(content=bytes(2**25 + 1)), ask(content=images.bombs()["png-30000x30000"])],
+        "415": [ask(content=b"%PDF-1.7"), ask(json={"image": "x"})],
+        "422": [ask(content=b"hello"), ask(content=PHOTO[:300])],
+        "429": [until(lambda: overload(route, **photo), 429)],
+        "503": [httpx.post(f"{unready}{route}", **photo)],
+        "504": [until(lambda: httpx.post(f"{hurried}{route}", content=heavy, timeout=60), 504)],
     }
 
 
@@ -224,8 +247,8 @@ def feedback_cases(url, hurried, unready, overload, slow_upload, heavy):
 
 
 @pytest.fixture(scope="module")
-def answers(taking, hurried, unready):
-    return cases(taking, hurried, unready)
+def answers(taking, indexed, hurried, unready):
+    return cases(taking, indexed, hurried, unready)
 
 
 def operations(document):
@@ -310,3 +333,19 @@ def test_the_token_is_in_no_log_and_in_no_list_of_processes(taking, answers):
     assert len(commands) > 1 and not any(TOKEN in command for command in commands)
     assert TOKEN not in taking.log.read_text()
     assert "Feedback is taken" in taking.log.read_text()
+
+
+def test_every_documented_number_of_photos_is_given(document, indexed):
+    (parameter,) = operations(document)[SIMILAR]["parameters"]
+    assert (parameter["name"], parameter["in"], parameter["required"]) == ("k", "query", False)
+    found = httpx.post(f"{indexed.url}/v1/similar", content=PHOTO).json()
+    assert len(found["neighbours"]) == parameter["schema"]["default"]
+    assert {each["label"] for each in found["neighbours"][:3]} == {"blue"}
+    scores = [each["score"] for each in found["neighbours"]]
+    assert scores == sorted(scores, reverse=True)
+    for bound, outside in (("minimum", -1), ("maximum", 1)):
+        for value, status in ((parameter["schema"][bound], 200), (parameter["schema"][bound] + outside, 400)):
+            answer = httpx.post(f"{indexed.url}/v1/similar?k={value}", content=PHOTO)
+            assert answer.status_code == status, value
+            if status == 200:
+                assert len(answer.json()["neighbours"]) == min(value, found["index"]["photos"])

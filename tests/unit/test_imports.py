@@ -46,6 +46,10 @@ ONLY_IN = {
     "pdqhash": {"training"},
     "httpx_retries": {"training"},
     "matplotlib": {"parity", "loadtest", "training", "benchmarks"},
+    # Brought in by twinlens.extras when they are used.
+    "faiss": {"benchmarks.similar"},
+    "pyarrow": {"benchmarks.bulk"},
+    "ray": set[str](),
 }
 
 # What only a server that takes feedback needs.

@@ -72,7 +72,7 @@ def test_the_page_and_the_server_have_one_content_security_policy() -> None:
     assert [*listed, "frame-ancestors 'none'"] == CONTENT_SECURITY_POLICY.split("; ")
 
 
-@pytest.mark.parametrize("script", ["scripts/icons.py", "tests/golden/teach.py"])
+@pytest.mark.parametrize("script", ["scripts/icons.py", "tests/golden/teach.py", "tests/golden/similar.py"])
 def test_what_a_script_of_the_page_has_written_is_what_it_writes(script: str) -> None:
     command = [sys.executable, str(ROOT / "web" / script), "--check"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -107,6 +107,15 @@ def test_the_environment_gives_the_same_settings_in_another_folder(tmp_path, mon
     assert (again.timeout_s, again.batching) == (2.5, True)
 
 
+def test_a_setting_that_is_off_by_default_stays_off_in_another_process():
+    assert Settings.from_environment({}).index is None
+    assert "TWINLENS_INDEX" not in Settings().to_environment()
+    there = Settings.from_environment({"TWINLENS_INDEX": "photos.index"})
+    assert there.index == Path("photos.index")
+    assert there.to_environment()["TWINLENS_INDEX"] == str(Path("photos.index").absolute())
+    assert "| `TWINLENS_INDEX` | folder | none |" in table()
+
+
 def test_what_may_arrive_is_what_may_wait_unless_it_is_set():
     assert Settings(max_waiting_mib=2).max_arriving_bytes == 2 * 2**20
     assert Settings(max_waiting_mib=2, max_arriving_mib=0.5).max_arriving_bytes == 2**19

@@ -34,12 +34,12 @@ from uvicorn.config import HTTP_PROTOCOLS
 from twinlens.errors import TwinlensError
 from twinlens.http import drain, logs, openapi, problems
 from twinlens.http.asgi import Gate
-from twinlens.http.engine import Engine
+from twinlens.http.engine import NO_INDEX, Engine
 from twinlens.http.feedback import FeedbackApi
 from twinlens.http.metrics import of_process
 from twinlens.http.pages import HOW_TO_BUILD, ModelFiles, Page
 from twinlens.http.protocol import BoundedProtocol
-from twinlens.http.request import DEFAULT_TOP_K, MOST_TOP_K, READING, Arrivals, Upload, read_upload
+from twinlens.http.request import READING, TOP_K, Arrivals, K, Question, Upload, read_question, read_upload
 from twinlens.settings import Settings
 
 logger = logging.getLogger("twinlens")
@@ -58,7 +58,7 @@ class ClassifyInput(IODescriptor):  # type: ignore[misc]
     """What a client may send: an image file, and how many labels it wants."""
 
     image: Path
-    top_k: int = Field(DEFAULT_TOP_K, ge=1, le=MOST_TOP_K)
+    top_k: int = Field(TOP_K.default, ge=1, le=TOP_K.most)
 
     @classmethod
     async def from_http_request(cls, request: Request, serde: object) -> Upload:
@@ -68,6 +68,24 @@ class ClassifyInput(IODescriptor):  # type: ignore[misc]
         """
         del serde
         return await read_upload(request, request.app.state.max_body_bytes, request.app.state.arrivals)
+
+
+class SimilarInput(IODescriptor):  # type: ignore[misc]
+    """What a client may send: an image file, and how many photos like it it wants."""
+
+    image: Path
+    k: int = Field(K.default, ge=1, le=K.most)
+
+    @classmethod
+    async def from_http_request(cls, request: Request, serde: object) -> Question:
+        """Read a request, unless there is nothing to answer it from.
+
+        :raises TwinlensError: ``missing_index``, or as :func:`.request.read_question` does.
+        """
+        del serde
+        if not request.app.state.has_index:
+            raise TwinlensError("missing_index", NO_INDEX)
+        return await read_question(request, request.app.state.max_body_bytes, request.app.state.arrivals)
 
 
 class ScoredLabel(BaseModel):
@@ -92,10 +110,34 @@ class Classification(BaseModel):
     model: AnsweredBy
 
 
+class Neighbour(BaseModel):
+    """One photo that is like the one that was sent."""
+
+    id: str
+    score: float
+    label: str | None
+    sha256: str
+
+
+class IndexAsked(BaseModel):
+    """The index that the photos are of."""
+
+    photos: int
+    kind: str
+
+
+class Similarity(BaseModel):
+    """The nearest photos, nearest first, the index that they are of, and the model that compared them."""
+
+    neighbours: list[Neighbour]
+    index: IndexAsked
+    model: AnsweredBy
+
+
 class HttpService(Service):  # type: ignore[misc]
     """A BentoML service that answers every request the Twinlens way.
 
-    The service's class is a :class:`HasEngine` and has an API method ``classify``.
+    The service's class is a :class:`HasEngine` and has the API methods ``classify`` and ``similar``.
     """
 
     @property
@@ -145,6 +187,7 @@ class _AppFactory(ServiceAppFactory):  # type: ignore[misc]
             },
         )
         app.state.max_body_bytes = self.settings.max_body_bytes
+        app.state.has_index = self.settings.index is not None
         app.state.arrivals = Arrivals(self.settings.max_arriving_bytes, of_process())
         app.router.redirect_slashes = False
         app.router.default = page

@@ -1,15 +1,16 @@
 """The server's model: loaded and warmed up in the background, used by every request, replaced when one is published.
 
-A request's image is decoded in a lane of its own kind and joins a batch only as a finished tensor. Very large
-images are decoded one at a time, in a lane of their own, so that a few of them cannot fill the memory or hold up
-everyone else's. A photo that is alone gets every core; batches that come side by side share them, since the threads
-of one run wait for each other at every layer. How many images are in hand is bounded: past the bound a request is
-answered 429 at once, since one that waits longer than its client does is work for nobody.
+A request's image is decoded in a lane of its own kind and joins a batch only as a finished tensor, whether its label or
+photos like it are wanted. Very large images are decoded one at a time, in a lane of their own, so that a few of them
+cannot fill the memory or hold up everyone else's. A photo that is alone gets every core; batches that come side by side
+share them, since the threads of one run wait for each other at every layer. How many images are in hand is bounded:
+past the bound a request is answered 429 at once, since one that waits longer than its client does is work for nobody.
 
 When another version is put in use, it is loaded beside the one that answers and has to give its golden answers first.
 Then requests that come are answered by it; those in hand end with the version that they began with, from decoding to
 the names of the labels, and its memory is given back with the last of them. A version that cannot be used changes
-nothing: it is logged once, and the one before goes on.
+nothing: it is logged once, and the one before goes on. So it is where the server has an index, until that is of the new
+version: labels and photos that are alike are always of one model.
 """
 
 from __future__ import annotations
@@ -18,16 +19,16 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
 from twinlens import golden
-from twinlens.classifier import LARGE_PIXELS, Answer, Classifier
+from twinlens.classifier import LARGE_PIXELS, Answer, AnsweredBy, Classifier
 from twinlens.decode import Header
 from twinlens.errors import TwinlensError
 from twinlens.http import follow
@@ -36,6 +37,8 @@ from twinlens.http.lanes import Lane
 from twinlens.http.metrics import LANES, Metrics
 from twinlens.inference import Network, available_threads
 from twinlens.settings import Settings
+from twinlens.similar.folder import check_model, describe
+from twinlens.similar.index import Index, Neighbour
 from twinlens.store import ModelVersion, open_current
 
 _MOST_SIDE_BY_SIDE: Final = 4
@@ -43,8 +46,46 @@ _MOST_SIDE_BY_SIDE: Final = 4
 _WAITING_PER_DECODER: Final = 80
 """Photos in hand by default, for each decoding thread: one to two seconds' work of a core."""
 
-Scores = Callable[[NDArray[np.uint8]], NDArray[np.float64]]
-"""From pixels, uint8 (N, height, width, 3), to scores, float64 (N, labels)."""
+NO_INDEX: Final = "This server has no index of photos to look in. Whoever runs it can set TWINLENS_INDEX."
+
+
+class Inferred(NamedTuple):
+    """What the network gives for one image: scores, float64 (labels,), and embedding, float32 (size,), if wanted."""
+
+    scores: NDArray[np.float64]
+    embedding: NDArray[np.float32] | None
+
+
+class Asked(NamedTuple):
+    """What the index is asked: an embedding, float32 (size,), and how many photos are wanted."""
+
+    embedding: NDArray[np.float32]
+    k: int
+
+
+class IndexAsked(TypedDict):
+    """The index that an answer is from."""
+
+    photos: int
+    kind: str
+
+
+class SimilarAnswer(TypedDict):
+    """What is answered for one image: the nearest photos, nearest first, the index, and the model."""
+
+    neighbours: list[Neighbour]
+    index: IndexAsked
+    model: AnsweredBy
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    """A model: with every core for one batch, with a share of them where batches come side by side; and its index."""
+
+    classifier: Classifier
+    part: Network | None
+    index: Index | None
+
 
 logger = logging.getLogger("twinlens")
 
@@ -56,7 +97,9 @@ class _Model:
     classifier: Classifier
     decode: Lane[bytes, NDArray[np.uint8] | Header]
     decode_large: Lane[Header, NDArray[np.uint8]]
-    inference: Lane[NDArray[np.uint8], NDArray[np.float64]]
+    inference: Lane[NDArray[np.uint8], Inferred]
+    index: Index | None
+    search: Lane[Asked, list[Neighbour]] | None
     in_hand: int = 0
     """Requests that it answers."""
     replaced: bool = False
@@ -80,8 +123,9 @@ class _Model:
 
     def close(self) -> None:
         """End its threads; what waits for them is dropped."""
-        for lane in (self.decode, self.decode_large, self.inference):
-            lane.close()
+        for lane in (self.decode, self.decode_large, self.inference, self.search):
+            if lane is not None:
+                lane.close()
 
 
 class Engine:
@@ -146,6 +190,27 @@ class Engine:
         with self.admitted(len(data)):
             return await self.answer(data, top_k)
 
+    async def similar(self, data: bytes, k: int) -> SimilarAnswer:
+        """Find the photos of the index that are most like one image; it waits as :meth:`classify` does.
+
+        :param data: the bytes of an image file.
+        :param k: how many photos at most.
+        :raises TwinlensError: ``missing_index`` if the server has none, or as :meth:`classify` does.
+        """
+        with self.admitted(len(data)):
+            async with self._decoded(data) as (model, pixels):
+                if model.index is None or model.search is None:
+                    raise TwinlensError("missing_index", NO_INDEX)
+                embedding = (await model.inference(pixels)).embedding
+                assert embedding is not None
+                neighbours = await model.search(Asked(embedding, k))
+                found = model.index.description
+                return {
+                    "neighbours": neighbours,
+                    "index": {"photos": found.photos, "kind": found.search.kind},
+                    "model": model.classifier.answered_by,
+                }
+
     @contextlib.contextmanager
     def admitted(self, size: int) -> Iterator[None]:
         """Have a photo in hand while the block lasts, whatever is done with it.
@@ -173,11 +238,20 @@ class Engine:
 
         :raises TwinlensError: ``not_ready``, or what is wrong with the image.
         """
+        async with self._decoded(data) as (model, pixels):
+            return model.classifier.answer((await model.inference(pixels)).scores, top_k)
+
+    @contextlib.asynccontextmanager
+    async def _decoded(self, data: bytes) -> AsyncIterator[tuple[_Model, NDArray[np.uint8]]]:
+        """The model that answers one request from beginning to end, and the photo as it takes it.
+
+        :raises TwinlensError: ``not_ready``, or what is wrong with the image.
+        """
         with (await self._loaded()).held() as model:
             decoded = await model.decode(data)
             if isinstance(decoded, Header):
                 decoded = await model.decode_large(decoded)
-            return model.classifier.answer(await model.inference(decoded), top_k)
+            yield model, decoded
 
     async def _loaded(self) -> _Model:
         """The model, once it is loaded.
@@ -212,7 +286,7 @@ class Engine:
             if await asyncio.get_running_loop().run_in_executor(self._loader, self._follower.due):
                 await self._take_up(self._load_another)
 
-    async def _take_up(self, load: Callable[[], tuple[Classifier, Network | None] | None]) -> None:
+    async def _take_up(self, load: Callable[[], _Loaded | None]) -> None:
         """Load a model and have it answer; one that cannot be used leaves everything as it is.
 
         :param load: called in a thread; gives nothing where the model in use is the one wanted.
@@ -227,8 +301,8 @@ class Engine:
         self._failure = None
         if loaded is None:
             return
-        classifier, part = loaded
-        self._model = self._lanes(classifier, part)
+        classifier = loaded.classifier
+        self._model = self._lanes(loaded)
         model = classifier.contract.model
         self._metrics.model_in_use(model.name, model.version, classifier.version.digest)
         if before is None:
@@ -261,29 +335,35 @@ class Engine:
             exc_info=error if code == "internal" else None,
         )
 
-    def _load_another(self) -> tuple[Classifier, Network | None] | None:
+    def _load_another(self) -> _Loaded | None:
         """What is to take the place of the model in use, seen to be whole; nothing if that is it."""
         in_use = self._model
         if in_use is None:
             return self._load_now()
-        if open_current(self._settings.model_folder).digest == in_use.classifier.version.digest:
+        version, index = open_current(self._settings.model_folder), self._settings.index
+        if version.digest == in_use.classifier.version.digest:
             return None
-        classifier, part = self._load_now()
-        classifier.check_whole()
-        return classifier, part
+        if index is not None:  # before anything is loaded: it may take a while until it is made anew
+            check_model(index, describe(index), version.digest)
+        loaded = self._load_now()
+        loaded.classifier.check_whole()
+        return loaded
 
-    def _load_now(self) -> tuple[Classifier, Network | None]:
+    def _load_now(self) -> _Loaded:
         classifier = Classifier.current(self._settings)
         classifier.warm_up()
+        folder = self._settings.index
+        index = Index(folder, classifier.version.digest) if folder is not None else None
         if self._side_by_side == 1:
-            return classifier, None
+            return _Loaded(classifier, None, index)
         # Every run has the thread that asks for it; the others of a session help whichever run has work for them, so
         # that together they are as many as there are cores, whatever that is divided by.
         part = Network(classifier.version, self._threads - self._side_by_side + 1)
         golden.check(part, only_first=True)
-        return classifier, part
+        return _Loaded(classifier, part, index)
 
-    def _lanes(self, classifier: Classifier, part: Network | None) -> _Model:
+    def _lanes(self, loaded: _Loaded) -> _Model:
+        classifier, part, index = loaded.classifier, loaded.part, loaded.index
         largest = self._settings.max_batch_size if self._settings.batching else 1
 
         def decode_unless_large(one: Sequence[bytes], _: bool) -> list[NDArray[np.uint8] | Header]:
@@ -293,15 +373,21 @@ class Engine:
         def decode_large(one: Sequence[Header], _: bool) -> list[NDArray[np.uint8]]:
             return [self._decode(classifier, one[0])]
 
-        def infer(batch: Sequence[NDArray[np.uint8]], alone: bool) -> Sequence[NDArray[np.float64]]:
-            return self._scores(classifier.scores if alone or part is None else part.scores, batch)
+        def infer(batch: Sequence[NDArray[np.uint8]], alone: bool) -> Sequence[Inferred]:
+            return self._infer(classifier if alone or part is None else part, batch, index is not None)
 
-        decode, large, inference = LANES
+        def look(one: Sequence[Asked], _: bool) -> list[list[Neighbour]]:
+            assert index is not None
+            return [index.search(*one[0])]
+
+        decode, large, inference, search = LANES
         return _Model(
             classifier,
             Lane(decode, decode_unless_large, self._decoders, 1, self._metrics),
             Lane(large, decode_large, 1, 1, self._metrics),
             Lane(inference, infer, self._side_by_side, largest, self._metrics),
+            index,
+            Lane(search, look, 1, 1, self._metrics) if index is not None else None,
         )
 
     def _decode(self, classifier: Classifier, header: Header) -> NDArray[np.uint8]:
@@ -310,10 +396,15 @@ class Engine:
         self._metrics.decode_seconds.observe(time.perf_counter() - started)
         return pixels
 
-    def _scores(self, run: Scores, images: Sequence[NDArray[np.uint8]]) -> Sequence[NDArray[np.float64]]:
+    def _infer(
+        self, network: Classifier | Network, images: Sequence[NDArray[np.uint8]], embeddings: bool
+    ) -> Sequence[Inferred]:
         batch = images[0][None] if len(images) == 1 else np.stack(images)
         started = time.perf_counter()
-        scores = run(batch)
+        if embeddings:
+            found = [Inferred(*each) for each in zip(*network.scores_and_embeddings(batch), strict=True)]
+        else:
+            found = [Inferred(each, None) for each in network.scores(batch)]
         self._metrics.inference_seconds.observe(time.perf_counter() - started)
         self._metrics.batch_size.observe(len(batch))
-        return list(scores)
+        return found

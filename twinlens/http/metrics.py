@@ -16,12 +16,15 @@ import psutil  # type: ignore[import-untyped]
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.multiprocess import mark_process_dead
 
-API_ROUTES: Final = ("/v1/classify", "/v1/model", "/livez", "/readyz", "/metrics", "/docs.json", "/schema.json")
+API_ROUTES: Final = (
+    *("/v1/classify", "/v1/similar", "/v1/model"),
+    *("/livez", "/readyz", "/metrics", "/docs.json", "/schema.json"),
+)
 FEEDBACK_ROUTES: Final = ("/v1/feedback", "/v1/feedback/{id}/photo", "/v1/feedback/{id}/decision")
 """The API's further routes where the server takes feedback, as Starlette writes them."""
 PROBES: Final = frozenset({"/livez", "/readyz", "/metrics"})
 """Routes that machines ask every few seconds, which are neither logged nor traced."""
-LANES: Final = ("decode", "decode_large", "inference")
+LANES: Final = ("decode", "decode_large", "inference", "search")
 SHED_REASONS: Final = ("full", "arriving", "deadline", "disconnected", "shutdown")
 """Why a photo was not answered: too many in hand, or arriving; too late, nobody there any more, or the end."""
 FEEDBACK_OUTCOMES: Final = (

@@ -13,8 +13,9 @@ from twinlens.contract import Contract
 from twinlens.decode import MEDIA_TYPES
 from twinlens.http import openapi_feedback, problems
 from twinlens.http.openapi_parts import REF, problem_responses, ref, text
-from twinlens.http.request import DEFAULT_TOP_K, IMAGE_FIELD, MOST_TOP_K, TOP_K_FIELD
+from twinlens.http.request import IMAGE_FIELD, TOP_K, K, Number
 from twinlens.settings import Settings
+from twinlens.similar.options import KINDS
 
 VERSION: Final = "3.1.0"
 CLASSIFY_CODES: Final = (
@@ -32,8 +33,14 @@ CLASSIFY_CODES: Final = (
     "not_ready",
     "timeout",
 )
-_TOP_K: Final = {"type": "integer", "minimum": 1, "maximum": MOST_TOP_K, "default": DEFAULT_TOP_K}
-_TOP_K_HELP: Final = "How many labels to answer, best first; more than there are gives all."
+SIMILAR_CODES: Final = (
+    "missing_index",
+    *("invalid_k" if code == "invalid_top_k" else code for code in CLASSIFY_CODES),
+)
+_HELP: Final = {
+    TOP_K.name: "How many labels to answer, best first; more than there are gives all.",
+    K.name: "How many photos to answer, nearest first; more than there are gives all.",
+}
 
 
 def document(settings: Settings | None = None) -> dict[str, Any]:
@@ -59,6 +66,7 @@ def document(settings: Settings | None = None) -> dict[str, Any]:
         "servers": [{"url": "/"}],
         "paths": {
             "/v1/classify": {"post": _classify()},
+            "/v1/similar": {"post": _similar()},
             "/v1/model": {"get": _model()},
             **(feedback.paths if feedback else {}),
             "/livez": {"get": _probe("livez", "The process answers.")},
@@ -79,6 +87,7 @@ def document(settings: Settings | None = None) -> dict[str, Any]:
         "components": {
             "schemas": {
                 "Classification": _classification(),
+                "Similarity": _similarity(),
                 "Problem": problems.schema(),
                 "Contract": contract,
                 **parts,
@@ -90,15 +99,46 @@ def document(settings: Settings | None = None) -> dict[str, Any]:
 
 
 def _classify() -> dict[str, Any]:
-    binary = {"type": "string", "contentMediaType": "application/octet-stream"}
-    formats = ", ".join(MEDIA_TYPES)
     return {
         "operationId": "classify",
         "summary": "Classify one image.",
+        **_asked(TOP_K),
+        "responses": {
+            "200": {
+                "description": "The best labels, best first. Scores are the softmax over all labels.",
+                "content": {"application/json": {"schema": ref("Classification")}},
+            },
+            **problem_responses(CLASSIFY_CODES),
+        },
+    }
+
+
+def _similar() -> dict[str, Any]:
+    return {
+        "operationId": "similar",
+        "summary": "Find the photos of the server's index that are most like one image.",
+        **_asked(K),
+        "responses": {
+            "200": {
+                "description": "The nearest photos, nearest first. Scores are cosines, 1 for the same picture.",
+                "content": {"application/json": {"schema": ref("Similarity")}},
+            },
+            **problem_responses(SIMILAR_CODES),
+        },
+    }
+
+
+def _asked(number: Number) -> dict[str, Any]:
+    """What a request is made of: an image, and a number."""
+    binary = {"type": "string", "contentMediaType": "application/octet-stream"}
+    formats = ", ".join(MEDIA_TYPES)
+    schema = {"type": "integer", "minimum": 1, "maximum": number.most, "default": number.default}
+    explanation = _HELP[number.name]
+    return {
         "description": f"The image is the body itself, under any media type or none, or the file of the form field "
         f"`{IMAGE_FIELD}`. What it is, its bytes say: {formats}.",
         "parameters": [
-            {"name": TOP_K_FIELD, "in": "query", "required": False, "description": _TOP_K_HELP, "schema": _TOP_K}
+            {"name": number.name, "in": "query", "required": False, "description": explanation, "schema": schema}
         ],
         "requestBody": {
             "required": True,
@@ -109,7 +149,7 @@ def _classify() -> dict[str, Any]:
                         "required": [IMAGE_FIELD],
                         "properties": {
                             IMAGE_FIELD: binary | {"description": "The image, as a file with a name."},
-                            TOP_K_FIELD: _TOP_K | {"description": _TOP_K_HELP},
+                            number.name: schema | {"description": explanation},
                         },
                     },
                     "encoding": {IMAGE_FIELD: {"contentType": "application/octet-stream, image/*"}},
@@ -117,13 +157,6 @@ def _classify() -> dict[str, Any]:
                 "image/*": {"schema": binary},
                 "application/octet-stream": {"schema": binary},
             },
-        },
-        "responses": {
-            "200": {
-                "description": "The best labels, best first. Scores are the softmax over all labels.",
-                "content": {"application/json": {"schema": ref("Classification")}},
-            },
-            **problem_responses(CLASSIFY_CODES),
         },
     }
 
@@ -173,15 +206,52 @@ def _classification() -> dict[str, Any]:
                     },
                 },
             },
-            "model": {
-                "type": "object",
-                "required": ["name", "version", "digest"],
-                "additionalProperties": False,
-                "properties": {
-                    "name": {"type": "string"},
-                    "version": {"type": "string"},
-                    "digest": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
-                },
-            },
+            "model": _answered_by(),
+        },
+    }
+
+
+def _similarity() -> dict[str, Any]:
+    neighbour = {
+        "type": "object",
+        "required": ["id", "score", "label", "sha256"],
+        "additionalProperties": False,
+        "properties": {
+            "id": {"type": "string", "description": "The photo's path below the folder that was indexed."},
+            "score": {"type": "number", "minimum": -1, "maximum": 1},
+            "label": {"type": ["string", "null"], "description": "Null where it is not known."},
+            "sha256": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+        },
+    }
+    index = {
+        "type": "object",
+        "required": ["photos", "kind"],
+        "additionalProperties": False,
+        "properties": {
+            "photos": {"type": "integer", "minimum": 1},
+            "kind": {"type": "string", "enum": list(KINDS)},
+        },
+    }
+    return {
+        "type": "object",
+        "required": ["neighbours", "index", "model"],
+        "additionalProperties": False,
+        "properties": {
+            "neighbours": {"type": "array", "minItems": 1, "items": neighbour},
+            "index": index,
+            "model": _answered_by(),
+        },
+    }
+
+
+def _answered_by() -> dict[str, Any]:
+    return {
+        "type": "object",
+        "required": ["name", "version", "digest"],
+        "additionalProperties": False,
+        "properties": {
+            "name": {"type": "string"},
+            "version": {"type": "string"},
+            "digest": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
         },
     }

@@ -1,4 +1,4 @@
-"""Read the photo, and what is said beside it, out of a request: a multipart form, or for classify the image itself.
+"""Read the photo, and what is said beside it, out of a request: a multipart form, or the image itself as the body.
 
 The body is counted while it arrives, so that one that is too large is refused before it is held, whether or not its
 length was declared, and so is one for which there is no room beside the others that arrive. The declared media type
@@ -22,11 +22,7 @@ from twinlens.decode import sniff
 from twinlens.errors import TwinlensError
 from twinlens.http.metrics import Metrics
 
-DEFAULT_TOP_K: Final = 5
-MOST_TOP_K: Final = 999_999_999
-"""Far more than any model has labels."""
 IMAGE_FIELD: Final = "image"
-TOP_K_FIELD: Final = "top_k"
 READING: Final = "twinlens.reading"
 """Key of a request's scope, true while its body is still arriving."""
 _MOST_PARTS: Final = 16
@@ -48,9 +44,29 @@ class TextField:
     too_long: str
 
 
-_CLASSIFY_FIELDS: Final[Mapping[str, TextField]] = {
-    TOP_K_FIELD: TextField(_MOST_TEXT, "invalid_top_k", "top_k is longer than any number that it could be.")
-}
+@dataclass(frozen=True)
+class Number:
+    """A whole number from 1 up that a request may carry beside its image, in the query or as a field of the form.
+
+    ``code`` is that of the error for one that cannot be used.
+    """
+
+    name: str
+    default: int
+    most: int
+    code: str
+
+    @property
+    def fields(self) -> dict[str, TextField]:
+        """The field of the form, by its name."""
+        too_long = f"{self.name} is longer than any number that it could be."
+        return {self.name: TextField(_MOST_TEXT, self.code, too_long)}
+
+
+TOP_K: Final = Number("top_k", 5, 999_999_999, "invalid_top_k")
+"""How many labels to answer; the most is far more than any model has."""
+K: Final = Number("k", 10, 1000, "invalid_k")
+"""How many photos to answer."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +76,16 @@ class Upload:
     image: bytes
     top_k: int
     # BentoML reads the arguments of an API method off its input by these names.
-    model_fields: ClassVar[tuple[str, ...]] = (IMAGE_FIELD, TOP_K_FIELD)
+    model_fields: ClassVar[tuple[str, ...]] = (IMAGE_FIELD, TOP_K.name)
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a request carried: the bytes of a file that may be an image, and how many photos like it to answer."""
+
+    image: bytes
+    k: int
+    model_fields: ClassVar[tuple[str, ...]] = (IMAGE_FIELD, K.name)
 
 
 class Arrivals:
@@ -101,14 +126,28 @@ async def read_upload(request: Request, max_bytes: int, arrivals: Arrivals) -> U
         ``invalid_multipart``, ``invalid_top_k``, or ``unsupported_format`` for JSON.
     :raises starlette.requests.ClientDisconnect: if the client went away.
     """
+    return Upload(*await _read(request, max_bytes, arrivals, TOP_K))
+
+
+async def read_question(request: Request, max_bytes: int, arrivals: Arrivals) -> Question:
+    """Read a request for similar photos.
+
+    :raises TwinlensError: as :func:`read_upload` does, with ``invalid_k`` for ``invalid_top_k``.
+    :raises starlette.requests.ClientDisconnect: if the client went away.
+    """
+    return Question(*await _read(request, max_bytes, arrivals, K))
+
+
+async def _read(request: Request, max_bytes: int, arrivals: Arrivals, number: Number) -> tuple[bytes, int]:
+    """The image and the number of a request."""
     media_type, options = parse_options_header(request.headers.get("content-type"))
-    form = Form(options.get(b"boundary", b""), _CLASSIFY_FIELDS) if media_type == _MULTIPART else None
+    form = Form(options.get(b"boundary", b""), number.fields) if media_type == _MULTIPART else None
     body = await _read_body(request, max_bytes, arrivals, form)
     if form is None:
         image, in_form = _raw_image(body, media_type.decode("latin-1")), list[str]()
     else:
-        image, in_form = form.image(), form.texts(TOP_K_FIELD)
-    return Upload(image, _top_k([*request.query_params.getlist(TOP_K_FIELD), *in_form]))
+        image, in_form = form.image(), form.texts(number.name)
+    return image, _one(number, [*request.query_params.getlist(number.name), *in_form])
 
 
 async def read_form(request: Request, max_bytes: int, arrivals: Arrivals, fields: Mapping[str, TextField]) -> Form:
@@ -178,16 +217,17 @@ def _text_for_image() -> TwinlensError:
     )
 
 
-def _top_k(texts: list[str]) -> int:
+def _one(number: Number, texts: list[str]) -> int:
+    name, most = number.name, number.most
     if not texts:
-        return DEFAULT_TOP_K
+        return number.default
     if len(set(texts)) > 1:
-        raise TwinlensError("invalid_top_k", f"top_k was given {len(texts)} times with different values. Give one.")
+        raise TwinlensError(number.code, f"{name} was given {len(texts)} times with different values. Give one.")
     text = texts[0]
-    plain = text.isascii() and text.isdigit() and len(text) <= len(str(MOST_TOP_K))
-    if not plain or not 1 <= int(text) <= MOST_TOP_K:
+    plain = text.isascii() and text.isdigit() and len(text) <= len(str(most))
+    if not plain or not 1 <= int(text) <= most:
         raise TwinlensError(
-            "invalid_top_k", f"top_k is {text[:_MOST_TEXT]!r}; it must be a whole number from 1 to {MOST_TOP_K}."
+            number.code, f"{name} is {text[:_MOST_TEXT]!r}; it must be a whole number from 1 to {most}."
         )
     return int(text)
 

@@ -40,6 +40,14 @@ def test_every_status_of_classify_names_its_codes():
     assert all("Retry-After" in responses[status]["headers"] for status in ("429", "503"))
 
 
+def test_similar_answers_as_classify_does_and_may_have_no_index():
+    responses = openapi.document()["paths"]["/v1/similar"]["post"]["responses"]
+    assert set(responses) == {"200", "400", "404", "408", "413", "415", "422", "429", "503", "504"}
+    for code in openapi.SIMILAR_CODES:
+        assert f"`{code}`" in responses[str(CODES[code].status)]["description"]
+    assert "invalid_k" in responses["400"]["description"] and "top_k" not in responses["400"]["description"]
+
+
 def test_operations_have_names_of_their_own():
     operations = [operation for item in openapi.document(ADMIN)["paths"].values() for operation in item.values()]
     assert len({operation["operationId"] for operation in operations}) == len(operations)

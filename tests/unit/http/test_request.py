@@ -9,7 +9,16 @@ from starlette.requests import ClientDisconnect, Request
 from tests import images
 from twinlens.errors import TwinlensError
 from twinlens.http.metrics import Metrics
-from twinlens.http.request import READING, Arrivals, TextField, Upload, read_form, read_upload
+from twinlens.http.request import (
+    READING,
+    Arrivals,
+    Question,
+    TextField,
+    Upload,
+    read_form,
+    read_question,
+    read_upload,
+)
 
 PNG = images.encoded(images.quadrants(), "PNG")
 BOUNDARY = "boundary"
@@ -188,6 +197,25 @@ def test_top_k_in_the_form_that_is_no_number(data):
 def test_two_different_top_k():
     assert refused(PNG, query="top_k=1&top_k=2").code == "invalid_top_k"
     assert refused(form(part("image", PNG, "a"), part("top_k", b"2")), MULTIPART, "top_k=3").code == "invalid_top_k"
+
+
+def ask(*arguments, **options):
+    result = attempt(*arguments, **options, reader=read_question).result
+    assert isinstance(result, Question), result
+    return result
+
+
+def test_a_question_is_read_in_the_same_way_with_k_for_top_k():
+    for asked in (
+        ask(PNG, query="k=7&top_k=0"),
+        ask(form(part("k", b"7"), part("top_k", b"x"), part("image", PNG, "a")), MULTIPART),
+    ):
+        assert (asked.image, asked.k) == (PNG, 7)
+    assert ask(PNG).k == 10
+    for text in ("0", "1001", "x", ""):
+        error = refused(PNG, query=f"k={text}", reader=read_question)
+        assert error.code == "invalid_k" and "from 1 to 1000" in error.detail
+    assert refused(b"", reader=read_question).code == "missing_image"
 
 
 def test_a_declared_length_is_refused_before_a_byte_is_read():

@@ -10,12 +10,15 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from tests import images, models
+from tests.unit.similar import made
 from twinlens import classifier as classifiers
 from twinlens import store
 from twinlens.errors import TwinlensError
 from twinlens.http import follow
 from twinlens.http.engine import Engine
 from twinlens.http.metrics import Metrics
+from twinlens.similar.build import build
+from twinlens.similar.options import Options
 
 PHOTO = images.encoded(models.picture("magenta"), "PNG")
 
@@ -147,6 +150,28 @@ def test_answers_that_are_not_the_golden_ones_are_a_reason_too(settings, folder,
             await asyncio.sleep(0.005)
         assert engine.version.contract.model.version == "v1"
         assert "golden" in caplog.text
+
+    run(settings, folder, test)
+
+
+def test_with_an_index_a_version_waits_until_the_index_is_of_it(settings, folder, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(follow, "_RETRY_SECONDS", 0.01)
+    photos = made.photos(tmp_path / "photos")
+    settings = replace(settings, models=folder.parent, model=folder.name, index=tmp_path / "index")
+    build(photos, settings.index, settings, Options(), 1)
+
+    async def test(engine, registry):
+        caplog.clear()
+        models.write(folder.parent, version="v2", labels=renamed("v2"))
+        while not registry.get_sample_value("twinlens_model_publications_total", {"outcome": "refused"}):
+            await asyncio.sleep(0.005)
+        label, similar = await asyncio.gather(engine.classify(PHOTO, 1), engine.similar(PHOTO, 1))
+        assert label["model"]["version"] == similar["model"]["version"] == "v1"
+        await asyncio.get_running_loop().run_in_executor(None, build, photos, settings.index, settings, Options(), 1)
+        await until(engine, "v2")
+        similar = await engine.similar(PHOTO, 1)
+        assert (similar["model"]["version"], similar["neighbours"][0]["label"]) == ("v2", "magenta")
+        assert sum("index_mismatch" in record.message for record in caplog.records) == 1
 
     run(settings, folder, test)
 

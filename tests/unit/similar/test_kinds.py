@@ -1,0 +1,89 @@
+import faiss
+import numpy as np
+import pytest
+
+from tests.unit.similar.made import clusters
+from twinlens.errors import TwinlensError
+from twinlens.similar import kinds
+from twinlens.similar.kinds import build, wanted_kinds
+from twinlens.similar.options import KINDS
+from twinlens.similar.precision import nearest, recall
+from twinlens.similar.projection import unit
+
+VECTORS = unit(clusters(1500)[0])
+ASKED = unit(clusters(50, seed=7)[0])
+EXACT = nearest(ASKED, VECTORS, 10)
+
+
+@pytest.fixture(autouse=True)
+def one_thread(monkeypatch):
+    monkeypatch.setattr(kinds, "available_threads", lambda: 1)
+    before = faiss.omp_get_max_threads()
+    yield
+    faiss.omp_set_num_threads(before)
+
+
+def test_a_kind_for_every_size():
+    assert [wanted_kinds(count)[0] for count in (1, 20_000, 20_001, 4_000_000, 4_000_001)] == [
+        *("flat", "flat", "hnsw", "hnsw", "ivfpq"),
+    ]
+    assert all(wanted_kinds(count)[-1] == "flat" for count in (10, 10**5, 10**7))
+
+
+def test_flat_finds_the_exact_ones():
+    searcher = build(VECTORS)
+    scores, rows = searcher.search(ASKED, 10)
+    assert (searcher.kind, searcher.recall) == ("flat", None)
+    assert recall(rows, EXACT) == 1
+    assert scores[:, 0] == pytest.approx(np.max(ASKED @ VECTORS.T, axis=1), abs=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["hnsw", "ivfpq"])
+def test_the_others_find_what_is_wanted_and_say_so(kind):
+    searcher = build(VECTORS, kind, 0.9)
+    assert searcher.kind == kind and searcher.index.ntotal == len(VECTORS)
+    assert searcher.recall >= 0.9 and searcher.effort > 0
+    scores, rows = searcher.search(ASKED, 10)
+    assert recall(rows, EXACT) > 0.8
+    assert (np.diff(scores, axis=1) <= 1e-6).all()
+    # Photos that were held out while it was tuned are found like the others.
+    found = searcher.search(VECTORS[-5:], 1)[1][:, 0]
+    assert found.tolist() == list(range(len(VECTORS) - 5, len(VECTORS)))
+
+
+def test_more_is_found_with_more_effort():
+    little, much = (build(VECTORS, "ivfpq", wanted) for wanted in (0.3, 0.95))
+    assert little.effort < much.effort and little.recall < much.recall
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_rows_that_are_gone_are_not_found_and_others_are_in_their_place(kind):
+    searcher = build(VECTORS, kind, 0.9)
+    before = searcher.search(ASKED, 5)[1]
+    gone = np.unique(before[:, :2])
+    after = searcher.search(ASKED, 5, gone)[1]
+    assert not np.isin(after, gone).any() and (after >= 0).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_added_is_found(kind):
+    searcher = build(VECTORS[:1000], kind, 0.9)
+    searcher.add(VECTORS[1000:])
+    assert searcher.search(VECTORS[1200:1203], 1)[1][:, 0].tolist() == [1200, 1201, 1202]
+
+
+def test_where_one_kind_finds_too_little_the_next_one_is_made(monkeypatch):
+    monkeypatch.setattr(kinds, "_FLAT_MOST", 100)
+    monkeypatch.setitem(kinds._EFFORTS, "hnsw", (1,))
+    monkeypatch.setattr(kinds, "_LINKS", 2)
+    monkeypatch.setattr(kinds, "_EFFORT_WHILE_BUILDING", 2)
+    assert build(VECTORS, None, 0.999).kind == "flat"
+    kept = build(VECTORS, "hnsw", 0.999)  # asked for, so that it is what there is
+    assert kept.kind == "hnsw" and kept.recall < 0.999
+
+
+def test_too_few_photos_for_a_kind_are_an_error_and_more_than_there_are_are_none():
+    with pytest.raises(TwinlensError) as caught:
+        build(VECTORS[:5], "hnsw")
+    assert caught.value.code == "invalid_arguments"
+    assert build(VECTORS[:3]).search(ASKED[:1], 5)[1].tolist()[0][3:] == [-1, -1]

@@ -1,0 +1,97 @@
+"""An index that is open: embeddings in, the nearest photos out."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twinlens.errors import TwinlensError
+from twinlens.extras import need
+from twinlens.similar import folder as folders
+from twinlens.similar.folder import Description, Photo
+from twinlens.similar.kinds import Searcher
+from twinlens.similar.projection import Floats, Projection
+
+
+class Neighbour(TypedDict):
+    """A photo that is like the one that was asked about.
+
+    ``score`` is the cosine of their vectors, 1 for the same picture. ``label`` is None where it is not known.
+    """
+
+    id: str
+    score: float
+    label: str | None
+    sha256: str
+
+
+class Index:
+    """An index, all of it in memory; what becomes of its folder afterwards does not matter to it.
+
+    :param folder: where it lies.
+    :param digest: of the contract of the model in use.
+    :raises TwinlensError: ``invalid_index`` if there is none or it is damaged, ``index_mismatch`` if it is of another
+        model, ``missing_requirement`` without FAISS.
+    """
+
+    def __init__(self, folder: Path, digest: str) -> None:
+        faiss = need("faiss")
+        self.description: Description = folders.describe(folder)
+        folders.check_model(folder, self.description, digest)
+        files = self.description.files
+        self.photos: list[Photo] = folders.read_photos(folder, files["photos"])
+        self.projection = Projection.decode(folders.locate(folder, files["projection"]).read_bytes())
+        found = faiss.read_index(str(folders.locate(folder, files["faiss"])))
+        search = self.description.search
+        self._searcher = Searcher(found, search.kind, search.effort, search.recall_at_10)
+        self._gone = np.flatnonzero([photo.removed for photo in self.photos]).astype(np.int64)
+        if (found.ntotal, found.d) != (len(self.photos), self.projection.dimensions):
+            raise TwinlensError(
+                "invalid_index", f"The files of {folder} do not belong together. Build the index again."
+            )
+        # FAISS' searches may run side by side; one at a time leaves the cores to decoding and to the network.
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return self.description.photos
+
+    def search(self, embedding: NDArray[np.floating], k: int) -> list[Neighbour]:
+        """The nearest photos, nearest first, ``k`` of them or as many as there are.
+
+        :param embedding: of the photo that is asked about, as the network gives it, of shape (size,).
+        """
+        scores, rows = self.rows(embedding[None], k)
+        return [
+            {
+                "id": self.photos[row].id,
+                "score": float(np.clip(score, -1, 1)),
+                "label": self.photos[row].label,
+                "sha256": self.photos[row].sha256,
+            }
+            for score, row in zip(scores[0], rows[0], strict=True)
+            if row >= 0
+        ]
+
+    def rows(self, embeddings: NDArray[np.floating], k: int) -> tuple[Floats, NDArray[np.int64]]:
+        """The nearest of each embedding, of shape (Q, size).
+
+        :return: scores and rows, as :meth:`.kinds.Searcher.search` gives them.
+        """
+        vectors = self.projection(embeddings)
+        with self._lock:
+            return self._searcher.search(vectors, min(k, len(self)), self._gone)
+
+    def vectors(self) -> Floats:
+        """The vectors of the photos that are found, in the order of their rows; of an ``ivfpq`` as far as it has them.
+
+        :return: float32 (photos, dimensions).
+        """
+        index = self._searcher.index
+        if self._searcher.kind == "ivfpq":
+            index = need("faiss").downcast_index(index.refine_index)
+        found: Floats = index.reconstruct_n(0, len(self.photos))
+        return np.delete(found, self._gone, axis=0)
