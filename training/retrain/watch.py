@@ -52,11 +52,11 @@ def watch(
     looked = 0
     while rounds is None or looked < rounds:
         looked += 1
-        status = (request.data / MANIFEST).stat()
-        now = (status.st_mtime_ns, status.st_ino)
-        if now != seen:
-            seen = now
-            try:
+        try:
+            status = (request.data / MANIFEST).stat()
+            now = (status.st_mtime_ns, status.st_ino)
+            if now != seen:
+                seen = now
                 rows = manifest.require(request.data)
                 if _new(request, tried) >= count:
                     out = request.out / f"{request.model.resolve().name}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
@@ -64,8 +64,10 @@ def watch(
                     record = do(replace(request, out=out))
                     say(summary(record, out))
                     seen = None
-            except TwinlensError as error:
-                sys.stderr.write(f"error [{error.code}]: {error.detail}\n")
+        except TwinlensError as error:
+            sys.stderr.write(f"error [{error.code}]: {error.detail}\n")
+        except OSError as error:
+            sys.stderr.write(f"error [cannot_write]: {error}\n")
         sleep(_SECONDS)
 
 

@@ -69,6 +69,13 @@ def test_an_error_is_said_and_it_goes_on_waiting(request_, capsys):
     assert len(done) == 2
     assert capsys.readouterr().err.count("error [data_in_use]") == 2
 
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    reviewed(request_, 40, 2)
+    assert len(run(request_, 2, [lambda: None], full)) == 1
+    assert "No space left" in capsys.readouterr().err
+
 
 def test_what_is_wrong_from_the_beginning_ends_it(request_, tmp_path):
     with pytest.raises(TwinlensError) as caught:
