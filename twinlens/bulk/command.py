@@ -27,7 +27,6 @@ from twinlens.dataset.manifest import changing
 from twinlens.errors import TwinlensError
 from twinlens.extras import need
 from twinlens.folders import readable
-from twinlens.inference import available_threads
 from twinlens.settings import Settings
 from twinlens.store import write_atomically
 
@@ -90,7 +89,7 @@ def classify_to(
             if chunk.number in missing
         ]
         given = {chunk.number: chunk.files for chunk, _ in named}
-        for chunk, found in work(job, wanted, workers or available_threads()) if wanted else ():
+        for chunk, found in work(job, wanted, workers) if wanted else ():
             answered = [
                 {**row(done, version.contract, top_k), "file": readable(file)}
                 for done, file in zip(found, given[chunk.number], strict=True)

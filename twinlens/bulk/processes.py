@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from twinlens.bulk.work import Chunk, Done, Job, Worker
 from twinlens.errors import TwinlensError
+from twinlens.inference import available_threads
 
 _AHEAD: Final = 2
 """Chunks in hand for each process, so that none waits for the next one."""
@@ -28,11 +29,12 @@ _worker: Worker | None = None
 def work(job: Job, chunks: Iterable[Chunk], processes: int) -> Iterator[tuple[Chunk, list[Done]]]:
     """Have chunks worked on.
 
-    :param processes: how many work side by side; 1 is this process itself, in which a decoder that dies takes all with
-        it.
+    :param processes: how many work side by side; 0: as many as the cores allowed to this one. 1 is this process itself,
+        in which a decoder that dies takes all with it.
     :return: each chunk with what became of its files, in the order in which they are done.
     :raises TwinlensError: what is wrong with the model; ``engine_failed`` if processes end as soon as they start.
     """
+    processes = processes or available_threads()
     if processes == 1:
         alone = Worker(job)
         for chunk in chunks:

@@ -17,6 +17,7 @@ from typing import Any
 from twinlens.bulk.work import Chunk, Done, Job, Worker
 from twinlens.errors import TwinlensError
 from twinlens.extras import need
+from twinlens.inference import available_threads
 
 
 class Actor:
@@ -34,7 +35,7 @@ class Actor:
 def work(job: Job, chunks: Iterable[Chunk], workers: int, address: str | None) -> Iterator[tuple[Chunk, list[Done]]]:
     """Have chunks worked on.
 
-    :param workers: how many actors, each with one core.
+    :param workers: how many actors, each with one core; 0: as many as this machine has, or the cluster.
     :param address: of a running cluster, as ``ray.init`` takes it (``auto`` finds one); None starts one on this machine
         that ends with the job.
     :return: each chunk with what became of its files, in the order in which they are done.
@@ -51,7 +52,7 @@ def work(job: Job, chunks: Iterable[Chunk], workers: int, address: str | None) -
         if address is None:
             path = os.pathsep.join(entry for entry in sys.path if entry)
             ray.init(
-                num_cpus=workers,
+                num_cpus=workers or available_threads(),
                 include_dashboard=False,
                 logging_level=logging.ERROR,
                 log_to_driver=False,
@@ -68,7 +69,8 @@ def work(job: Job, chunks: Iterable[Chunk], workers: int, address: str | None) -
         items = [{"chunk": pickle.dumps(chunk)} for chunk in wanted.values()]
         # A block is what an actor is given at a time, and what comes back at a time.
         chunked = data.from_items(items, override_num_blocks=len(items))
-        actors = data.ActorPoolStrategy(size=min(workers, len(items)))
+        cores = workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
+        actors = data.ActorPoolStrategy(size=min(cores, len(items)))
         for item in chunked.map(Actor, fn_constructor_args=(job,), compute=actors, num_cpus=1).iter_rows():
             yield wanted[int(item["number"])], pickle.loads(item["done"])
     except TwinlensError:

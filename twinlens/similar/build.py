@@ -133,8 +133,10 @@ def remove(index: Path, ids: Collection[str], settings: Settings) -> Outcome:
         there = {photo.id: row for row, photo in enumerate(rows) if not photo.removed}
         chosen: set[int] = set()
         for wanted in ids:
-            inside = wanted if wanted.endswith("/") else "\0"  # which begins no path
-            of = {row for name, row in there.items() if name == wanted or name.startswith(inside)}
+            if wanted.endswith("/"):
+                of = {row for name, row in there.items() if name.startswith(wanted)}
+            else:
+                of = {there[wanted]} if wanted in there else set()
             if not of:
                 raise TwinlensError("invalid_arguments", f"The index has no photo {wanted}. Nothing was removed.")
             chosen |= of

@@ -1,3 +1,5 @@
+import functools
+
 import faiss
 import numpy as np
 import pytest
@@ -5,7 +7,7 @@ import pytest
 from tests.unit.similar.made import clusters
 from twinlens.errors import TwinlensError
 from twinlens.similar import kinds
-from twinlens.similar.kinds import build, wanted_kinds
+from twinlens.similar.kinds import build, tuned, wanted_kinds
 from twinlens.similar.options import KINDS
 from twinlens.similar.precision import nearest, recall
 from twinlens.similar.projection import unit
@@ -21,6 +23,12 @@ def one_thread(monkeypatch):
     before = faiss.omp_get_max_threads()
     yield
     faiss.omp_set_num_threads(before)
+
+
+@functools.cache
+def built(kind):
+    """An index of each kind, not to be changed."""
+    return build(VECTORS, kind, 0.9)
 
 
 def test_a_kind_for_every_size():
@@ -40,7 +48,7 @@ def test_flat_finds_the_exact_ones():
 
 @pytest.mark.parametrize("kind", ["hnsw", "ivfpq"])
 def test_the_others_find_what_is_wanted_and_say_so(kind):
-    searcher = build(VECTORS, kind, 0.9)
+    searcher = built(kind)
     assert searcher.kind == kind and searcher.index.ntotal == len(VECTORS)
     assert searcher.recall >= 0.9 and searcher.effort > 0
     scores, rows = searcher.search(ASKED, 10)
@@ -52,13 +60,13 @@ def test_the_others_find_what_is_wanted_and_say_so(kind):
 
 
 def test_more_is_found_with_more_effort():
-    little, much = (build(VECTORS, "ivfpq", wanted) for wanted in (0.3, 0.95))
+    little, much = (tuned(built("ivfpq"), ASKED, VECTORS, wanted) for wanted in (0.3, 0.95))
     assert little.effort < much.effort and little.recall < much.recall
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_rows_that_are_gone_are_not_found_and_others_are_in_their_place(kind):
-    searcher = build(VECTORS, kind, 0.9)
+    searcher = built(kind)
     before = searcher.search(ASKED, 5)[1]
     gone = np.unique(before[:, :2])
     after = searcher.search(ASKED, 5, gone)[1]
