@@ -21,19 +21,19 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Final, NamedTuple, TypedDict
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from twinlens import golden
-from twinlens.classifier import LARGE_PIXELS, Answer, AnsweredBy, Classifier
+from twinlens.classifier import LARGE_PIXELS, Answer, Classifier
 from twinlens.decode import Header
 from twinlens.errors import TwinlensError
 from twinlens.http import follow
 from twinlens.http.follow import Follower
 from twinlens.http.lanes import Lane
+from twinlens.http.loaded import Asked, Inferred, Loaded, Model, SimilarAnswer
 from twinlens.http.metrics import LANES, Metrics
 from twinlens.inference import Network, available_threads
 from twinlens.settings import Settings
@@ -48,84 +48,7 @@ _WAITING_PER_DECODER: Final = 80
 
 NO_INDEX: Final = "This server has no index of photos to look in. Whoever runs it can set TWINLENS_INDEX."
 
-
-class Inferred(NamedTuple):
-    """What the network gives for one image: scores, float64 (labels,), and embedding, float32 (size,), if wanted."""
-
-    scores: NDArray[np.float64]
-    embedding: NDArray[np.float32] | None
-
-
-class Asked(NamedTuple):
-    """What the index is asked: an embedding, float32 (size,), and how many photos are wanted."""
-
-    embedding: NDArray[np.float32]
-    k: int
-
-
-class IndexAsked(TypedDict):
-    """The index that an answer is from."""
-
-    photos: int
-    kind: str
-
-
-class SimilarAnswer(TypedDict):
-    """What is answered for one image: the nearest photos, nearest first, the index, and the model."""
-
-    neighbours: list[Neighbour]
-    index: IndexAsked
-    model: AnsweredBy
-
-
-@dataclass(frozen=True)
-class _Loaded:
-    """A model: with every core for one batch, with a share of them where batches come side by side; and its index."""
-
-    classifier: Classifier
-    part: Network | None
-    index: Index | None
-
-
 logger = logging.getLogger("twinlens")
-
-
-@dataclass(eq=False)
-class _Model:
-    """A loaded model, and the lanes that an image goes through."""
-
-    classifier: Classifier
-    decode: Lane[bytes, NDArray[np.uint8] | Header]
-    decode_large: Lane[Header, NDArray[np.uint8]]
-    inference: Lane[NDArray[np.uint8], Inferred]
-    index: Index | None
-    search: Lane[Asked, list[Neighbour]] | None
-    in_hand: int = 0
-    """Requests that it answers."""
-    replaced: bool = False
-
-    @contextlib.contextmanager
-    def held(self) -> Iterator[_Model]:
-        """Keep it for one request, whatever is published meanwhile."""
-        self.in_hand += 1
-        try:
-            yield self
-        finally:
-            self.in_hand -= 1
-            if self.replaced and not self.in_hand:
-                self.close()
-
-    def replace(self) -> None:
-        """Let it go when the last request that it has in hand is answered."""
-        self.replaced = True
-        if not self.in_hand:
-            self.close()
-
-    def close(self) -> None:
-        """End its threads; what waits for them is dropped."""
-        for lane in (self.decode, self.decode_large, self.inference, self.search):
-            if lane is not None:
-                lane.close()
 
 
 class Engine:
@@ -143,7 +66,7 @@ class Engine:
         self._follower = Follower(settings.model_folder)
         self._loader = ThreadPoolExecutor(1, "load")
         self._failure: str | None = None
-        self._model: _Model | None = None
+        self._model: Model | None = None
         self._in_hand = 0
         self._bytes_in_hand = 0
         self._most_bytes = settings.max_waiting_mib * 2**20
@@ -242,7 +165,7 @@ class Engine:
             return model.classifier.answer((await model.inference(pixels)).scores, top_k)
 
     @contextlib.asynccontextmanager
-    async def _decoded(self, data: bytes) -> AsyncIterator[tuple[_Model, NDArray[np.uint8]]]:
+    async def _decoded(self, data: bytes) -> AsyncIterator[tuple[Model, NDArray[np.uint8]]]:
         """The model that answers one request from beginning to end, and the photo as it takes it.
 
         :raises TwinlensError: ``not_ready``, or what is wrong with the image.
@@ -253,7 +176,7 @@ class Engine:
                 decoded = await model.decode_large(decoded)
             yield model, decoded
 
-    async def _loaded(self) -> _Model:
+    async def _loaded(self) -> Model:
         """The model, once it is loaded.
 
         :raises TwinlensError: ``not_ready`` if it could not be, or nobody has begun.
@@ -262,7 +185,7 @@ class Engine:
             await asyncio.shield(self._loading)  # others wait for it too, when this client goes
         return self._ready()
 
-    def _ready(self) -> _Model:
+    def _ready(self) -> Model:
         if self._model is None:
             raise TwinlensError(
                 "not_ready",
@@ -286,7 +209,7 @@ class Engine:
             if await asyncio.get_running_loop().run_in_executor(self._loader, self._follower.due):
                 await self._take_up(self._load_another)
 
-    async def _take_up(self, load: Callable[[], _Loaded | None]) -> None:
+    async def _take_up(self, load: Callable[[], Loaded | None]) -> None:
         """Load a model and have it answer; one that cannot be used leaves everything as it is.
 
         :param load: called in a thread; gives nothing where the model in use is the one wanted.
@@ -335,7 +258,7 @@ class Engine:
             exc_info=error if code == "internal" else None,
         )
 
-    def _load_another(self) -> _Loaded | None:
+    def _load_another(self) -> Loaded | None:
         """What is to take the place of the model in use, seen to be whole; nothing if that is it."""
         in_use = self._model
         if in_use is None:
@@ -349,20 +272,20 @@ class Engine:
         loaded.classifier.check_whole()
         return loaded
 
-    def _load_now(self) -> _Loaded:
+    def _load_now(self) -> Loaded:
         classifier = Classifier.current(self._settings)
         classifier.warm_up()
         folder = self._settings.index
         index = Index(folder, classifier.version.digest) if folder is not None else None
         if self._side_by_side == 1:
-            return _Loaded(classifier, None, index)
+            return Loaded(classifier, None, index)
         # Every run has the thread that asks for it; the others of a session help whichever run has work for them, so
         # that together they are as many as there are cores, whatever that is divided by.
         part = Network(classifier.version, self._threads - self._side_by_side + 1)
         golden.check(part, only_first=True)
-        return _Loaded(classifier, part, index)
+        return Loaded(classifier, part, index)
 
-    def _lanes(self, loaded: _Loaded) -> _Model:
+    def _lanes(self, loaded: Loaded) -> Model:
         classifier, part, index = loaded.classifier, loaded.part, loaded.index
         largest = self._settings.max_batch_size if self._settings.batching else 1
 
@@ -381,7 +304,7 @@ class Engine:
             return [index.search(*one[0])]
 
         decode, large, inference, search = LANES
-        return _Model(
+        return Model(
             classifier,
             Lane(decode, decode_unless_large, self._decoders, 1, self._metrics),
             Lane(large, decode_large, 1, 1, self._metrics),
