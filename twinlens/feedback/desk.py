@@ -86,9 +86,8 @@ class Desk:
 
         :raises TwinlensError: ``not_found`` or ``feedback_unavailable``.
         """
-        alone = self.store.remove(number)
-        if alone is not None:
-            self.photos.remove(alone.sha256, alone.format)
+        store, photos = self._open()
+        store.remove(number, lambda photo: photos.remove(photo.sha256, photo.format))
 
     def _open(self) -> tuple[Store, Photos]:
         with self._opening:

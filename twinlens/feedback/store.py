@@ -12,7 +12,7 @@ import hmac
 import logging
 import sqlite3
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal, TypeAlias, get_args
@@ -190,21 +190,22 @@ class Store:
         """
         return self._decided(number, {"decided_at": None, "decided_by": None, "decided_label": None})
 
-    def remove(self, number: str) -> Photo | None:
+    def remove(self, number: str, forget: Callable[[Photo], None]) -> None:
         """Forget one client's word.
 
-        :return: the photo, if nobody else has said anything of it: its file is to be removed.
-        :raises TwinlensError: ``not_found``.
+        :param forget: removes the file of the photo, called if nobody else has said anything of it; the word stays if
+            that fails, so that it can be tried again.
+        :raises TwinlensError: ``not_found``, or as ``forget`` does.
         """
         with _reached(), self._writing.begin() as connection:
             connection.execute(select(INSTALLATION.c.id).with_for_update())
             gone = _feedback(connection, number)
             connection.execute(delete(FEEDBACK).where(FEEDBACK.c.id == uuid.UUID(gone.id)))
             if connection.execute(select(FEEDBACK.c.id).where(FEEDBACK.c.photo == gone.photo)).first() is not None:
-                return None
+                return
             size = connection.execute(select(PHOTOS.c.bytes).where(PHOTOS.c.sha256 == gone.photo)).scalar_one()
             connection.execute(delete(PHOTOS).where(PHOTOS.c.sha256 == gone.photo))
-            return Photo(gone.photo, gone.format, size)
+            forget(Photo(gone.photo, gone.format, size))
 
     def counts(self) -> dict[str, Any]:
         """How much there is: feedback by state and how much of it says that the model was right, photos, clients."""

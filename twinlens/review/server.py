@@ -179,7 +179,7 @@ class _State:
     def _undo(self) -> tuple[Decision, str | None]:
         """The undoing, and the label with which the photo is back; None where it is not."""
         if self._queue is None:
-            decision = self._reviewer.undo()
+            decision = self._reviewer.undo(_require_no_feedback)
         else:
             decision = self._reviewer.undo(self._queue.reopen)
             if decision.shown is not None:
@@ -256,6 +256,15 @@ def _text(given: dict[str, Any], name: str) -> str:
     if not isinstance(value, str):
         raise TwinlensError("invalid_request", f"A decision needs {name}, a text.")
     return value
+
+
+def _require_no_feedback(decision: Decision) -> None:
+    """Nobody would tell the store of it, where the photo would then wait for no decision any more."""
+    if decision.feedback is not None:
+        raise TwinlensError(
+            "feedback_unavailable",
+            f"Decision {decision.number} is on feedback: begin the review with TWINLENS_FEEDBACK or --feedback.",
+        )
 
 
 def _label_after(decision: Decision) -> str | None:

@@ -18,7 +18,7 @@ from tests.unit.feedback.made import ROOMY, photo, word
 from twinlens.errors import TwinlensError
 from twinlens.feedback.connect import connected, writing
 from twinlens.feedback.schema import FEEDBACK, METADATA, PHOTOS
-from twinlens.feedback.store import Quota, Store
+from twinlens.feedback.store import Photo, Quota, Store
 from twinlens.settings import ROOT
 
 
@@ -168,10 +168,18 @@ class TestBoth:
 
     def test_what_is_removed_leaves_the_photo_to_those_who_spoke_of_it_too(self, store: Store) -> None:
         one, other = (store.add(photo(), name, word(), ROOMY)[0].id for name in "ab")
-        assert store.remove(one) is None
-        assert store.remove(other) == photo()
-        assert numbers(store) == (0, 0)
-        assert code_of(store.remove, other) == "not_found"
+        forgotten: list[Photo] = []
+
+        def fails(_: Photo) -> None:
+            raise TwinlensError("feedback_unavailable", "")
+
+        store.remove(one, forgotten.append)
+        assert forgotten == [] and numbers(store) == (1, 1)
+        assert code_of(store.remove, other, fails) == "feedback_unavailable"
+        assert numbers(store) == (1, 1)
+        store.remove(other, forgotten.append)
+        assert forgotten == [photo()] and numbers(store) == (0, 0)
+        assert code_of(store.remove, other, forgotten.append) == "not_found"
 
     def test_how_much_there_is(self, store: Store) -> None:
         assert store.counts() == {

@@ -222,3 +222,15 @@ def test_a_decision_on_a_photo_that_is_there_settles_what_was_said_of_it(visited
     assert visited.states() == ["new"] * 3
     assert visited.decide("set-aside", rows[0].path, rows[0].label).status_code == 200
     assert visited.states()[-1] == "set-aside"
+
+
+def test_without_the_store_a_decision_on_feedback_is_not_taken_back(
+    visited: Visited, client: Client, tmp_path: Path
+) -> None:
+    seen = visited.photos()[visited.path]["label"]
+    assert visited.decide("relabel", visited.path, seen, label="beret").status_code == 200
+    after = manifest.require(tmp_path / "data")
+    refused = client.post("/api/undo", json={}, headers=token(client))  # of a review that looks at no feedback
+    assert (refused.status_code, refused.json()["code"]) == (503, "feedback_unavailable")
+    assert manifest.require(tmp_path / "data") == after and visited.states()[0] == "relabelled"
+    assert visited.undo().status_code == 200
