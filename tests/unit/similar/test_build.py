@@ -13,6 +13,7 @@ from twinlens.bulk.work import chunks
 from twinlens.classifier import Classifier
 from twinlens.errors import TwinlensError
 from twinlens.similar import build as builds
+from twinlens.similar import folder as folders
 from twinlens.similar import found as finds
 from twinlens.similar.build import add, build, gone, rebuild, remove
 from twinlens.similar.folder import describe, read_photos
@@ -251,6 +252,12 @@ def test_a_folder_of_something_else_is_left_alone(photos, settings, tmp_path):
     assert "thesis.txt" in refused("already_exists", build, photos, other, settings, PLAIN, 1)
     refused("already_exists", build, photos, other / "thesis.txt", settings, PLAIN, 1)
     assert (other / "thesis.txt").read_text() == "years of work"
+
+
+def test_one_command_at_a_time_changes_an_index(built, out, settings):
+    with folders.changed(out):
+        refused("data_in_use", rebuild, out, settings)
+        assert len(Index(out, digest(settings))) == 24  # while it is changed, it can be asked
 
 
 def test_nothing_to_index_is_an_error(out, settings, tmp_path):
