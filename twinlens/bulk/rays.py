@@ -73,9 +73,7 @@ def work(job: Job, chunks: Iterable[Chunk], workers: int, address: str | None) -
         actors = data.ActorPoolStrategy(size=min(cores, len(items)))
         for item in chunked.map(Actor, fn_constructor_args=(job,), compute=actors, num_cpus=1).iter_rows():
             yield wanted[int(item["number"])], pickle.loads(item["done"])
-    except TwinlensError:
-        raise
-    except ray.exceptions.RayError as error:
+    except Exception as error:  # of Ray, of Ray Data, or what a worker raised, which is of both kinds at once
         raise TwinlensError(
             "engine_failed", f"Ray gave up ({_first(error)}). Run the command again: what is answered is kept."
         ) from None

@@ -26,7 +26,7 @@ Floats = NDArray[np.float32]
 NEAREST: Final = 10
 
 _FLAT_MOST: Final = 20_000
-"""Photos up to which all are compared: 10 MB of vectors, a millisecond or two."""
+"""Photos up to which all are compared: 10 MB of vectors."""
 _HNSW_MOST: Final = 4_000_000
 """Photos up to which there is a graph: it takes 0.8 kB for each."""
 _LINKS: Final = 32
