@@ -1,5 +1,6 @@
 """A model learns what was reviewed and is published; a poisoned queue is refused: with real networks and the page."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -50,7 +51,7 @@ def photos(data: Path, shown: str, label: str, first: int, count: int, split: Sp
     label_folders(folder, count, [shown], first)
     rows = []
     for path in sorted((folder / shown).glob("*.png")):
-        digest = manifest.hashlib.sha256(path.read_bytes()).hexdigest()
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
         relative = path.relative_to(data).as_posix()
         rows.append(Row(path=relative, sha256=digest, label=label, split=split, reviewed=SEEN if seen else None))
     return rows
