@@ -126,12 +126,12 @@ def test_the_same_bytes_are_taken_once_for_a_label(tmp_path: Path) -> None:
 def test_earlier_manifests_are_found_the_last_one_first(tmp_path: Path) -> None:
     assert list(manifest.earlier(tmp_path)) == []
     versions = [[ROW], [ROW, ROW.model_copy(update={"path": "hat/b.png"})]]
-    for number, rows in enumerate(versions):
+    for rows in versions:
         manifest.write(tmp_path, rows)
         manifest.keep_present(tmp_path)
-        for file in (tmp_path / EARLIER).glob("*.jsonl"):
-            if manifest.read_file(file) == rows:
-                os.utime(file, (number, number))
+    for file in (tmp_path / EARLIER).glob("*.jsonl"):
+        number = versions.index(manifest.read_file(file))
+        os.utime(file, (number, number))
     assert list(manifest.earlier(tmp_path)) == versions[::-1]
     with pytest.raises(FileNotFoundError):
         manifest.read_file(tmp_path / "nowhere")
