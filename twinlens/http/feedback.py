@@ -249,7 +249,7 @@ class FeedbackApi:
 
     def _submit(self, work: Callable[..., Result], *arguments: Any) -> Future[Result]:
         """Work in a thread of feedback's own; what is logged there has the id of the request."""
-        return self._threads.submit(contextvars.copy_context().run, work, *arguments)
+        return self._threads.submit(functools.partial(contextvars.copy_context().run, work, *arguments))
 
 
 def _is_of_another_site(request: Request) -> bool:
