@@ -71,7 +71,7 @@ def divide(rows: Sequence[Row], pairs: Sequence[Pair], seed: int, parts: dict[Sp
     :param parts: share of each split but train.
     """
     shares: dict[Split, float] = {"train": 1 - sum(parts.values()), **parts}
-    groups = _groups(rows, pairs)
+    groups = together(rows, pairs)
     of_label: dict[str, set[int]] = defaultdict(set)
     for number, members in enumerate(groups):
         for index in members:
@@ -114,14 +114,14 @@ def divide(rows: Sequence[Row], pairs: Sequence[Pair], seed: int, parts: dict[Sp
     return [row if stays(row) else row.model_copy(update={"split": place_of[index]}) for index, row in enumerate(rows)]
 
 
-def _groups(rows: Sequence[Row], pairs: Sequence[Pair]) -> list[list[int]]:
-    """Photos that must stay together, as indices: by ``group``, and by twins."""
+def together(rows: Sequence[Row], pairs: Sequence[Pair]) -> list[list[int]]:
+    """Photos that must stay together, as indices: by ``group``, and by twins; one that is alone is a list of one."""
     first: dict[str, int] = {}
-    together = list(pairs)
+    joined = list(pairs)
     for index, row in enumerate(rows):
         if row.group is not None:
-            together.append(Pair(first.setdefault(row.group, index), index, 0, False))
-    found = clusters(len(rows), together)
+            joined.append(Pair(first.setdefault(row.group, index), index, 0, False))
+    found = clusters(len(rows), joined)
     grouped = {index for members in found for index in members}
     return found + [[index] for index in range(len(rows)) if index not in grouped]
 
