@@ -17,7 +17,6 @@ from twinlens.classify import find
 from twinlens.dataset import manifest
 from twinlens.errors import TwinlensError
 from twinlens.folders import readable, split_folders
-from twinlens.inference import available_threads
 from twinlens.settings import Settings
 from twinlens.similar.blocks import BLOCK, Blocks
 from twinlens.similar.folder import Photo
@@ -61,7 +60,7 @@ def embed(folder: Path, settings: Settings, version: ModelVersion, kept: Blocks,
 
     try:
         with tqdm(total=len(files), desc="Embeddings", unit="photo", file=sys.stderr, mininterval=0.5) as progress:
-            for _, found in processes.work(job, chunks(files), workers or available_threads()):
+            for _, found in processes.work(job, chunks(files), workers):
                 for done in found:
                     progress.update()
                     if done.error is not None or done.sha256 is None:
