@@ -39,7 +39,8 @@ function webManifest(): Plugin {
 
 /**
  * Writes into index.html what the page has to know of itself: the digests of its files, with which the service worker
- * tells a whole build from parts of two, and an empty place where a Twinlens server names the address that it answers.
+ * tells a whole build from parts of two, and empty places where a Twinlens server names the address that it answers, and
+ * whoever publishes a gallery of photos the address of it.
  */
 function buildRecord(): Plugin {
   return {
@@ -55,7 +56,11 @@ function buildRecord(): Plugin {
       const id = sha256(JSON.stringify(files) + page).slice(0, 16);
       const record = `<script type="application/json" id="build">${JSON.stringify({ id, files })}</script>`;
       const server = '<meta name="twinlens-server" content="">';
-      writeFileSync(`${dir}/index.html`, page.replace('</head>', `  ${server}\n    ${record}\n  </head>`));
+      const gallery = '<meta name="twinlens-gallery" content="">';
+      writeFileSync(
+        `${dir}/index.html`,
+        page.replace('</head>', `  ${server}\n    ${gallery}\n    ${record}\n  </head>`),
+      );
     },
   };
 }

@@ -9,6 +9,7 @@ import type { Offline } from './offline/offline.ts';
 import { mountPrivacy } from './privacy/panel.ts';
 import type { Requests } from './privacy/requests.ts';
 import type { Answer, Ready } from './protocol.ts';
+import { mountSimilar } from './similar/panel.ts';
 import { mountTeach } from './teach/index.ts';
 import type { Language } from './text.ts';
 
@@ -40,7 +41,7 @@ export interface Panel {
 
 type Mount = (section: HTMLElement, context: Context) => Panel | null;
 
-const PANELS: readonly Mount[] = [mountTeach, mountCompare, mountPrivacy];
+const PANELS: readonly Mount[] = [mountTeach, mountSimilar, mountCompare, mountPrivacy];
 
 /** Mount the panels that there is a use for, in their order. */
 export function mountPanels(place: HTMLElement, context: Context): Panel[] {
