@@ -3,8 +3,9 @@
  *
  * It starts on WebAssembly, which answers at once. While no photo is in hand, every other backend that the browser has is
  * held to WebAssembly's logits, and those that give the same are measured in turns; the fastest is used from then on and
- * remembered. A visitor who wants a backend gets that one; of WebAssembly, on the number of threads that is faster. WebAssembly stays loaded: a backend that fails, because its context is lost or its memory at an end, is left
- * for it, and the photo that it failed on is run again.
+ * remembered. A visitor who wants a backend gets that one; of WebAssembly, on the number of threads that is faster.
+ * WebAssembly stays loaded: a backend that fails, because its context is lost or its memory at an end, is left for it, and
+ * the photo that it failed on is run again.
  */
 import { GraphModel } from '@tensorflow/tfjs-converter';
 import { setBackend, version_core } from '@tensorflow/tfjs-core';

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { withDepthwise } from '../src/backends/depthwise.ts';
 import code from '../src/backends/depthwise.wat';
-import { allowRelaxedSimd, Heap, kernelOn, noise, OWN, own, run } from './heap.ts';
+import { allowRelaxedSimd, Heap, kernelOn, noise, ofShapes, OWN, own, run } from './heap.ts';
 
 allowRelaxedSimd(code);
 
@@ -84,10 +84,8 @@ describe('a depthwise convolution of three by three', () => {
     ['to more channels', { filter: [3, 3, 8, 2], bias: [16] }, {}],
     ['with another activation', {}, { activation: 'sigmoid' }],
   ])('%s is left to TensorFlow.js', (_, shapes: Record<string, number[]>, attrs) => {
-    const heap = new Heap();
-    const wanted = { x: [1, 6, 6, 8], filter: [3, 3, 8, 1], bias: [8], ...shapes };
-    const inputs = Object.entries(wanted).map(([name, shape]) => [name, heap.tensor(shape, () => 1)]);
-    const kernel = kernelOn(heap, withDepthwise(own));
-    expect(run(heap, kernel, Object.fromEntries(inputs) as object, attrs)).toBe(OWN);
+    expect(ofShapes(withDepthwise(own), { x: [1, 6, 6, 8], filter: [3, 3, 8, 1], bias: [8], ...shapes }, attrs)).toBe(
+      OWN,
+    );
   });
 });

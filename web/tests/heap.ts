@@ -85,6 +85,13 @@ export function run(heap: Heap, kernel: KernelFunc, inputs: object, attrs: objec
   }) as TensorInfo;
 }
 
+/** What a kernel answers on a backend of its own, given ones of these shapes. */
+export function ofShapes(kernel: KernelConfig, shapes: Readonly<Record<string, number[]>>, attrs: object): TensorInfo {
+  const heap = new Heap();
+  const inputs = Object.entries(shapes).map(([name, shape]) => [name, heap.tensor(shape, () => 1)]);
+  return run(heap, kernelOn(heap, kernel), Object.fromEntries(inputs) as object, attrs);
+}
+
 /** Node.js 20 has relaxed SIMD behind a flag. */
 export function allowRelaxedSimd(code: Uint8Array<ArrayBuffer>): void {
   if (!WebAssembly.validate(code)) setFlagsFromString('--experimental-wasm-relaxed-simd');

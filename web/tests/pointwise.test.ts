@@ -1,7 +1,7 @@
 import { describe, expect, test, vi } from 'vitest';
 import { withPointwise } from '../src/backends/pointwise.ts';
 import code from '../src/backends/pointwise.wat';
-import { allowRelaxedSimd, Heap, kernelOn, noise, OWN, own, run } from './heap.ts';
+import { allowRelaxedSimd, Heap, kernelOn, noise, ofShapes, OWN, own, run } from './heap.ts';
 
 allowRelaxedSimd(code);
 
@@ -66,10 +66,9 @@ describe('a convolution of one by one', () => {
     ['to a number of channels that are not eights', { filter: [1, 1, 8, 12], bias: [12] }, {}],
     ['with another activation', {}, { activation: 'sigmoid' }],
   ])('%s is left to TensorFlow.js', (_, shapes: Record<string, number[]>, attrs) => {
-    const heap = new Heap();
-    const wanted = { x: [1, 4, 4, 8], filter: [1, 1, 8, 8], bias: [8], ...shapes };
-    const inputs = Object.entries(wanted).map(([name, shape]) => [name, heap.tensor(shape, () => 1)]);
-    expect(run(heap, kernelOn(heap, withPointwise(own)), Object.fromEntries(inputs) as object, attrs)).toBe(OWN);
+    expect(ofShapes(withPointwise(own), { x: [1, 4, 4, 8], filter: [1, 1, 8, 8], bias: [8], ...shapes }, attrs)).toBe(
+      OWN,
+    );
   });
 
   test('without a bias it is left to TensorFlow.js', () => {
