@@ -20,7 +20,7 @@ export PYTHON
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo page site setup node chromium lint format test test-heavy test-all parity parity-dct bench-train bench-convert bench-networks bench-data bench-teach bench-server bench-page wrk loadtest container readme lock clean
+.PHONY: help demo page site setup node chromium lint format test test-heavy test-all parity parity-dct bench-train bench-convert bench-networks bench-data bench-teach bench-server bench-page wrk postgres loadtest container readme lock clean
 .NOTPARALLEL:
 
 help: ## Show this list
@@ -36,7 +36,7 @@ test: setup lint ## Run the checks and the tests: unit, integration, end to end,
 	$(SIDE_BY_SIDE) -m "not heavy and not alone" tests/e2e
 	$(PYTEST) -m "not heavy and alone" tests
 
-test-heavy: setup wrk ## Run only the tests that need minutes, gigabytes or system packages
+test-heavy: setup wrk postgres ## Run only the tests that need minutes, gigabytes or system packages
 	$(SIDE_BY_SIDE) -m "heavy and not alone" tests
 	$(PYTEST) -m "heavy and alone" tests
 
@@ -142,6 +142,9 @@ chromium: .venv/.dev
 
 wrk:
 	@setup/wrk
+
+postgres:
+	@setup/postgres
 
 web/node_modules/.package-lock.json: web/package-lock.json web/package.json | node
 	cd web && npm ci --no-audit --no-fund

@@ -5,7 +5,7 @@ The server and ``twinlens classify`` both go through :class:`Classifier`, so tha
 
 from __future__ import annotations
 
-from typing import Final, TypedDict
+from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +16,6 @@ from twinlens.inference import Network, top
 from twinlens.preprocess import prepare
 from twinlens.settings import Settings
 from twinlens.store import ModelVersion, open_current
-
-LARGE_PIXELS: Final = 25_000_000
-"""Images that allocate more pixels than this are to be decoded one at a time, or a few fill the memory."""
 
 
 class ScoredLabel(TypedDict):

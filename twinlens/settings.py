@@ -193,8 +193,14 @@ class Settings:
     feedback_per_day: int = _setting(
         200, _whole(1, 1_000_000), "Photos with feedback of one client within a day, above which more are answered 429."
     )
+    feedback_mib_per_day: float = _setting(100.0, _number(0.001, 1_048_576), "The same in MiB, as they are kept.")
     feedback_max_mib: float = _setting(
         1024.0, _number(0.001, 1_048_576), "Photos of feedback together, in MiB, above which more are answered 507."
+    )
+    feedback_keep_days: int = _setting(
+        30,
+        _whole(0, 36_500),
+        "Days for which a photo of feedback is kept once it was decided on; 0: none, and the decision stands.",
     )
     feedback_token: str = _setting(
         "",

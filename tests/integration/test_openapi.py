@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 import re
 import socket
+import sqlite3
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -39,6 +40,7 @@ def taking(made, tmp_path_factory):
         "TWINLENS_FEEDBACK": f"sqlite:///{tmp_path_factory.mktemp('feedback')}/x.db",
         "TWINLENS_FEEDBACK_PER_DAY": "2",
         "TWINLENS_FEEDBACK_MAX_MIB": "0.2",
+        "TWINLENS_FEEDBACK_KEEP_DAYS": "0",
         "TWINLENS_FEEDBACK_TOKEN": TOKEN,
     }
     with running({**made, **settings}) as server:
@@ -62,6 +64,31 @@ def away():
     }
 
 
+class Stuck(contextlib.AbstractContextManager):
+    """A database that is where nothing can be, and later one that somebody else holds, so that it hangs."""
+
+    def __init__(self, folder):
+        self._folder = folder / "store"
+        self._folder.write_text("in the way")
+        self._held = None
+        self.path = self._folder / "x.db"
+
+    def hang(self):
+        self._folder.unlink()
+        self._folder.mkdir()
+        self._held = sqlite3.connect(self.path, isolation_level=None)
+        self._held.execute("BEGIN EXCLUSIVE")
+
+    def __exit__(self, *_):
+        if self._held is not None:
+            self._held.close()  # or the server would wait for it at its end
+
+
+@pytest.fixture(scope="module")
+def stuck(tmp_path_factory):
+    return Stuck(tmp_path_factory.mktemp("stuck"))
+
+
 @pytest.fixture(scope="module")
 def index(models_folder, tmp_path_factory):
     """The setting that names an index of made photos."""
@@ -78,10 +105,10 @@ def indexed(made, index):
 
 
 @pytest.fixture(scope="module")
-def hurried(made, away, index):
+def hurried(made, away, index, stuck):
     """A server that has hardly any time for a request, and hardly lets one wait."""
-    hurry = {"TWINLENS_TIMEOUT_S": "0.25", "TWINLENS_MAX_WAITING": "1"}
-    with running({**made, **away, **index, **hurry}, ready=False) as server:
+    hurry = {"TWINLENS_TIMEOUT_S": "0.25", "TWINLENS_MAX_WAITING": "1", "TWINLENS_FEEDBACK": f"sqlite:///{stuck.path}"}
+    with running({**made, **away, **index, **hurry}, ready=False) as server, stuck:
         until(lambda: httpx.get(server.url + "/readyz", timeout=30), 200)
         yield server
 
@@ -107,7 +134,7 @@ def by_status(response):
     return {str(response.status_code): [response]}
 
 
-def cases(server, indexed, hurried, unready):
+def cases(server, indexed, hurried, unready, stuck):
     """For each operation: answers by the status that they must have."""
     url = server.url
 
@@ -136,7 +163,7 @@ def cases(server, indexed, hurried, unready):
         POST: image_cases(POST[1], "top_k", url, *slow),
         SIMILAR: image_cases(SIMILAR[1], "k", indexed.url, *slow)
         | {"404": [httpx.post(f"{url}/v1/similar", content=PHOTO)]},
-        **feedback_cases(url, *slow),
+        **feedback_cases(url, *slow, stuck),
         ("get", "/v1/model"): {
             "200": [model],
             "304": [httpx.get(f"{url}/v1/model", headers={"if-none-match": model.headers["etag"]})],
@@ -174,7 +201,7 @@ def image_cases(route, number, url, hurried, unready, overload, slow_upload, hea
     }
 
 
-def feedback_cases(url, hurried, unready, overload, slow_upload, heavy):
+def feedback_cases(url, hurried, unready, overload, slow_upload, heavy, stuck):
     """The same for feedback."""
     addresses = (f"192.0.2.{number}" for number in range(1, 255))
 
@@ -192,6 +219,9 @@ def feedback_cases(url, hurried, unready, overload, slow_upload, heavy):
         small = [images.encoded(models.picture(colour, 24, 24), "JPEG") for colour in ("red", "green", "cyan")]
         return [say(image=image, address=address) for image in small][-1]
 
+    def late(path="", **options):
+        return until(lambda: read(path, at=hurried, **options), 504)
+
     def read(path="", at=url, headers=BEARER, **options):
         return httpx.request(options.pop("method", "GET"), f"{at}/v1/feedback{path}", headers=headers, **options)
 
@@ -202,7 +232,7 @@ def feedback_cases(url, hurried, unready, overload, slow_upload, heavy):
     decide = f"/{number}/decision"
     noisy = images.encoded(models.picture("white", 400, 400), "PNG")
     assert len(noisy) > 0.2 * 2**20
-    return {
+    feedback = {
         FEEDBACK: {
             "200": [again],
             "201": [kept, say(""), say("blue", address="198.51.100.1")],
@@ -226,32 +256,39 @@ def feedback_cases(url, hurried, unready, overload, slow_upload, heavy):
             "504": [until(lambda: say(image=heavy, at=hurried), 504)],
             "507": [say(image=noisy)],
         },
+    }
+    stuck.hang()
+    return feedback | {
         ("get", "/v1/feedback"): {
-            "200": [read(), read("?state=new&limit=1"), read(f"?after={number}")],
-            "400": [read("?limit=0")],
+            "200": [read(), read("?state=new&limit=1"), read("?after=1")],
+            "400": [read("?limit=0"), read(f"?after={number}")],
             "401": [read(headers={})],
             "503": [read(at=unready)],
+            "504": [late()],
         },
         ("get", "/v1/feedback/{id}/photo"): {
             "200": [read(f"/{number}/photo")],
             "401": [read(f"/{number}/photo", headers={})],
             "404": [read(f"/{unknown}/photo")],
             "503": [read(f"/{number}/photo", at=unready)],
+            "504": [late(f"/{number}/photo")],
         },
         ("post", "/v1/feedback/{id}/decision"): {
-            "200": [read(decide, **accept), read(decide, method="POST", json={"action": "reopen"})],
+            "200": [read(decide, **accept)],
             "400": [read(decide, method="POST", json={"action": "accept"})],
             "401": [read(decide, headers={}, **accept)],
             "404": [read(f"/{unknown}/decision", **accept)],
+            "409": [read(decide, method="POST", json={"action": "reopen"})],
             "413": [read(decide, method="POST", content=bytes(10_001))],
             "503": [read(decide, at=unready, **accept)],
+            "504": [late(decide, **accept)],
         },
     }
 
 
 @pytest.fixture(scope="module")
-def answers(taking, indexed, hurried, unready):
-    return cases(taking, indexed, hurried, unready)
+def answers(taking, indexed, hurried, unready, stuck):
+    return cases(taking, indexed, hurried, unready, stuck)
 
 
 def operations(document):

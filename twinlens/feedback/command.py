@@ -7,7 +7,7 @@ import json
 import sys
 
 from twinlens.errors import TwinlensError
-from twinlens.feedback.desk import Desk
+from twinlens.feedback.desk import Desk, require_kept
 from twinlens.feedback.rows import Feedback
 from twinlens.settings import Settings
 
@@ -19,10 +19,12 @@ def feedback(settings: Settings, what: str, options: argparse.Namespace) -> int:
 
     :param what: ``list``, ``stats`` or ``remove``.
     :return: the exit status.
-    :raises TwinlensError: ``invalid_setting`` if the settings name no store; ``feedback_unavailable``, ``not_found``.
+    :raises TwinlensError: ``invalid_setting`` if the settings name no store, or one that is not there;
+        ``feedback_unavailable``, ``not_found``.
     """
     if not settings.feedback:
         raise TwinlensError("invalid_setting", "No feedback is kept: TWINLENS_FEEDBACK is empty. See docs/feedback.md.")
+    require_kept(settings)
     desk = Desk(settings)
     try:
         if what == "remove":
@@ -31,11 +33,11 @@ def feedback(settings: Settings, what: str, options: argparse.Namespace) -> int:
         elif what == "stats":
             _write_counts(desk, as_json=options.json)
         else:
-            after: str | None = None
+            after = 0
             while page := desk.store.page(options.state, _PAGE, after):
                 for each in page:
                     sys.stdout.write((each.model_dump_json() if options.json else _line(each)) + "\n")
-                after = page[-1].id
+                after = page[-1].sequence
     finally:
         desk.close()
     return 0

@@ -14,6 +14,8 @@ from twinlens.errors import TwinlensError
 _SQLITE: Final = "sqlite:///"
 _PATIENCE_SECONDS: Final = 10
 _CONNECT_SECONDS: Final = 5
+# A host that vanished is noticed where a statement's own limit, which that host keeps, would not be.
+_NETWORK: Final = {"keepalives_idle": 5, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 20_000}
 _WRITES: Final = "twinlens_writes"
 
 
@@ -27,13 +29,12 @@ def connected(url: str) -> Engine:
     if url.startswith(_SQLITE):
         return _sqlite(Path(url.removeprefix(_SQLITE)))
     try:
-        address = make_url(url)
-        return create_engine(
-            address,
+        engine = create_engine(
+            make_url(url),
             hide_parameters=True,
             pool_pre_ping=True,
             pool_timeout=_PATIENCE_SECONDS,
-            connect_args={"connect_timeout": _CONNECT_SECONDS},
+            connect_args={"connect_timeout": _CONNECT_SECONDS, **_NETWORK},
         )
     except ImportError:
         raise TwinlensError(
@@ -44,6 +45,14 @@ def connected(url: str) -> Engine:
         raise TwinlensError(
             "invalid_setting", "TWINLENS_FEEDBACK cannot be read as an address: postgresql+psycopg://USER@HOST/DATABASE"
         ) from None
+
+    @event.listens_for(engine, "begin")
+    def be_patient(connection: Connection) -> None:
+        # For one transaction each, since a pooler in between may give the connection to somebody else afterwards.
+        for limit in ("statement_timeout", "lock_timeout"):
+            connection.exec_driver_sql(f"SET LOCAL {limit} = {_PATIENCE_SECONDS * 1000}")
+
+    return engine
 
 
 def writing(engine: Engine) -> Engine:

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib.util
+import logging
 import threading
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from twinlens.contract import Rules
+from twinlens.contract import Format, Rules
+from twinlens.decode import in_turn, read_header
 from twinlens.errors import TwinlensError
 from twinlens.feedback.photos import Photos
 from twinlens.feedback.rows import Feedback, Word
 from twinlens.feedback.store import Outcome, Photo, Quota, Store
 from twinlens.feedback.strip import stripped
+from twinlens.feedback.verdict import Verdict
+from twinlens.folders import readable
 from twinlens.settings import Settings
 
 _SQLITE: Final = "sqlite:///"
+
+logger = logging.getLogger("twinlens")
 
 
 class Desk:
@@ -28,7 +36,10 @@ class Desk:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._quota = Quota(settings.feedback_per_day, settings.feedback_max_mib * 2**20)
+        self._quota = Quota(
+            settings.feedback_per_day, settings.feedback_max_mib * 2**20, settings.feedback_mib_per_day * 2**20
+        )
+        self._kept = timedelta(days=settings.feedback_keep_days)
         self._opening = threading.Lock()
         self._opened: tuple[Store, Photos] | None = None
 
@@ -66,16 +77,26 @@ class Desk:
             ``feedback_unavailable``.
         """
         store, photos = self._open()
-        file, kind = stripped(data, rules, self._settings.limits)
+        file, kind = self._stripped(data, rules)
         photo = Photo(hashlib.sha256(file).hexdigest(), kind, len(file))
-        client = store.pseudonym(network)
-        store.check_room(photo, client, self._quota)
-        photos.put(photo.sha256, photo.format, file)
-        return store.add(photo, client, word, self._quota)
+        self._prune()
+        put = functools.partial(photos.put, photo.sha256, photo.format, file)
+        return store.add(photo, store.pseudonym(network), word, self._quota, put)
+
+    def record(self, number: str, verdict: Verdict) -> Feedback:
+        """Record what a reviewer made of a photo.
+
+        :param number: the photo's SHA-256, or the id of any feedback on it.
+        :raises TwinlensError: as :meth:`twinlens.feedback.verdict.Verdict.apply` does.
+        """
+        decided = verdict.apply(self.store, number)
+        self._prune()
+        return decided
 
     def photo(self, number: str) -> tuple[bytes, Feedback]:
         """The photo that a word of feedback is on.
 
+        :param number: as :meth:`twinlens.feedback.store.Store.find` takes it.
         :raises TwinlensError: ``not_found`` or ``feedback_unavailable``.
         """
         found = self.store.find(number)
@@ -86,8 +107,30 @@ class Desk:
 
         :raises TwinlensError: ``not_found`` or ``feedback_unavailable``.
         """
-        store, photos = self._open()
-        store.remove(number, lambda photo: photos.remove(photo.sha256, photo.format))
+        self.store.remove(number, self._remove_file)
+
+    def _stripped(self, data: bytes, rules: Rules) -> tuple[bytes, Format]:
+        limits = self._settings.limits
+        with in_turn(read_header(data, rules, limits)):
+            file, kind = stripped(data, rules, limits)
+        # A file that is small because its format is may be large as the PNG that it becomes.
+        if len(file) > self._settings.max_body_bytes:
+            raise TwinlensError(
+                "body_too_large",
+                f"The photo would be kept as a PNG of {len(file) / 2**20:.0f} MiB, more than is accepted. Send it as "
+                "JPEG.",
+            )
+        return file, kind
+
+    def _remove_file(self, photo: Photo) -> None:
+        self.photos.remove(photo.sha256, photo.format)
+
+    def _prune(self) -> None:
+        """Remove files of photos that were decided on long ago; what cannot be removed now is tried again later."""
+        try:
+            self.store.prune(datetime.now(UTC) - self._kept, self._remove_file)
+        except TwinlensError as error:
+            logger.warning("Photos that were decided on could not be removed: %s: %s", error.code, error)
 
     def _open(self) -> tuple[Store, Photos]:
         with self._opening:
@@ -118,9 +161,25 @@ def require_feedback(settings: Settings) -> None:
 
     :raises TwinlensError: ``invalid_setting`` or ``missing_requirement``.
     """
-    Photos(place_of_photos(settings))
+    try:
+        Photos(place_of_photos(settings))
+    except TwinlensError as error:
+        if error.code != "feedback_unavailable":  # what is away now may be there when it is needed
+            raise
     if not settings.feedback.startswith(_SQLITE) and importlib.util.find_spec("psycopg") is None:
         raise TwinlensError(
             "missing_requirement",
             "TWINLENS_FEEDBACK needs psycopg, which is not installed: pip install 'twinlens[postgresql]'",
+        )
+
+
+def require_kept(settings: Settings) -> None:
+    """Look whether there is a database to read, which opening it would make: a path may be mistyped.
+
+    :raises TwinlensError: ``invalid_setting`` if it is a file that is not there.
+    """
+    file = Path(settings.feedback.removeprefix(_SQLITE))
+    if settings.feedback.startswith(_SQLITE) and not file.is_file():
+        raise TwinlensError(
+            "invalid_setting", f"TWINLENS_FEEDBACK names {readable(file)}, and there is no database. Correct the path."
         )

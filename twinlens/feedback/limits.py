@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import math
 import time
+from collections import deque
 from typing import Final
 
 from limits import RateLimitItemPerMinute
@@ -18,18 +19,19 @@ from limits.strategies import MovingWindowRateLimiter
 from twinlens.errors import TwinlensError
 
 _IPV6_PREFIX: Final = 64
-_MOST_KNOWN: Final = 10_000
+_LOOKED_AT: Final = 2
 
 
 def network_of(address: str | None) -> str:
     """What tells one client from another.
 
-    :param address: of the connection, or as a proxy names it; None over a socket that has none.
+    :param address: of the connection, or as a proxy names it; None over a socket that has none. Whatever is no address
+        is one client, or who writes a header could be as many as they like.
     """
     try:
         found = ipaddress.ip_address(address or "")
     except ValueError:
-        return address or "unknown"
+        return "unknown"
     if isinstance(found, ipaddress.IPv4Address):
         return str(found)
     if found.ipv4_mapped is not None:
@@ -47,6 +49,7 @@ class Rate:
         self._item = RateLimitItemPerMinute(per_minute)
         self._storage = MemoryStorage()
         self._limiter = MovingWindowRateLimiter(self._storage)
+        self._known: deque[str] = deque()
 
     def hit(self, client: str) -> None:
         """Count one word of a client.
@@ -54,6 +57,9 @@ class Rate:
         :raises TwinlensError: ``feedback_rate`` if it is one too many, with the seconds until the next one may come.
         """
         self._forget()
+        key = self._item.key_for(client)
+        if key not in self._storage.events:
+            self._known.append(key)
         if self._limiter.hit(self._item, client):
             return
         seconds = max(1, math.ceil(self._limiter.get_window_stats(self._item, client).reset_time - time.time()))
@@ -64,7 +70,13 @@ class Rate:
         )
 
     def _forget(self) -> None:
-        """Drop clients who have said nothing for a minute, of whom the storage would keep an empty list each."""
-        if len(self._storage.events) > _MOST_KNOWN:
-            for key in [key for key, events in list(self._storage.events.items()) if not events]:
+        """Drop clients who have said nothing for a minute, of whom the storage would keep an empty list each.
+
+        It looks at more clients than one word can bring, and at no more: this is the thread that answers everyone.
+        """
+        for _ in range(min(_LOOKED_AT, len(self._known))):
+            key = self._known.popleft()
+            if self._storage.events.get(key):
+                self._known.append(key)
+            else:
                 self._storage.clear(key)

@@ -1,7 +1,8 @@
 """Where the photos of feedback lie: a folder, or any store that fsspec knows.
 
 A photo is called by the SHA-256 of its bytes and nothing else, so no name that a client chose reaches a disk, and the
-same photo is written once. It is there before the row that names it; one that no row names does no harm.
+same photo is written once. It is there before the row that names it; one that no row names does no harm. Nobody else
+on the machine may read them.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import hashlib
 import logging
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
@@ -20,6 +22,8 @@ from twinlens.errors import TwinlensError
 from twinlens.feedback.rows import SUFFIXES
 from twinlens.store import write_atomically
 
+_OWN: Final = 0o600
+
 logger = logging.getLogger("twinlens")
 
 
@@ -28,12 +32,13 @@ class Photos:
 
     :param place: a folder, or an address such as ``s3://bucket/folder``.
     :raises TwinlensError: ``invalid_setting`` for an address of no kind that fsspec knows, ``missing_requirement``
-        where the package for its kind is not installed.
+        where the package for its kind is not installed, ``feedback_unavailable`` for whatever else prevents it.
     """
 
     def __init__(self, place: str) -> None:
         try:
-            self._system, root = url_to_fs(place)
+            with _reached(ValueError, ImportError):
+                self._system, root = url_to_fs(place)
         except ValueError:
             raise TwinlensError(
                 "invalid_setting", "TWINLENS_FEEDBACK_PHOTOS is of no kind that fsspec knows: give a folder, or s3://…"
@@ -54,7 +59,7 @@ class Photos:
             if self._system.exists(path) and self._system.size(path) == len(data):
                 return
             if isinstance(self._system, LocalFileSystem):
-                write_atomically(Path(path), data)
+                write_atomically(Path(path), data, _OWN)
             else:
                 self._system.makedirs(path.rpartition("/")[0], exist_ok=True)
                 self._system.pipe_file(path, data)
@@ -86,10 +91,11 @@ class Photos:
 
 
 @contextlib.contextmanager
-def _reached() -> Iterator[None]:
+def _reached(*ours: type[Exception]) -> Iterator[None]:
+    """Make one error of ours of whatever a store raises, but for those that mean something here."""
     try:
         yield
-    except TwinlensError:
+    except (TwinlensError, *ours):
         raise
     except Exception as error:  # each kind of store raises its own
         logger.error("The photos of feedback cannot be reached: %s: %s", type(error).__name__, error)

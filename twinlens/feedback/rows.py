@@ -56,6 +56,8 @@ class Feedback(Word):
 
     id: str
     """A UUID."""
+    sequence: int
+    """The order in which feedback first came: a number that never changes and that no other feedback has or had."""
     photo: Sha256
     """Of the file as it is kept, without anything but the picture."""
     format: Format
@@ -66,3 +68,5 @@ class Feedback(Word):
     state: State
     """``accepted``: the reviewer gave the label that this client did; ``relabelled``: another one."""
     decision: Decision | None
+    reopened: str | None = None
+    """When the decision on the photo was taken back, in UTC, if nobody has decided since."""

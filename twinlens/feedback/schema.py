@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from sqlalchemy import (
+    BigInteger,
     Column,
     DateTime,
     Dialect,
@@ -59,8 +60,10 @@ INSTALLATION: Final = Table(
     METADATA,
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("client_key", LargeBinary, nullable=False),
+    Column("last_sequence", BigInteger, nullable=False),
 )
-"""One row: the key that makes pseudonyms of clients' addresses. Who adds feedback holds it, one after the other."""
+"""One row: the key that makes pseudonyms of clients' addresses, and the number of the last feedback that came, which no
+other one ever has. Who changes anything holds this row, one after the other."""
 
 PHOTOS: Final = Table(
     "photos",
@@ -72,13 +75,16 @@ PHOTOS: Final = Table(
     Column("decided_at", Moment),
     Column("decided_by", Text),
     Column("decided_label", Text),
+    Column("reopened_at", Moment),
 )
-"""``decided_label`` is null for what was set aside, ``decided_at`` for what nobody has decided on."""
+"""``decided_label`` is null for what was set aside, ``decided_at`` for what nobody has decided on; ``reopened_at`` is
+when a decision was taken back, until there is another one. ``bytes`` is 0 once the file of a decided photo is gone."""
 
 FEEDBACK: Final = Table(
     "feedback",
     METADATA,
     Column("id", Uuid, primary_key=True),
+    Column("sequence", BigInteger, nullable=False),
     Column("photo", String(64), ForeignKey(PHOTOS.c.sha256), nullable=False),
     Column("client", String(32), nullable=False),
     Column("label", Text),
@@ -90,7 +96,7 @@ FEEDBACK: Final = Table(
     Column("asked_digest", String(64)),
     Column("received", Moment, nullable=False),
     UniqueConstraint("photo", "client"),
-    Index(None, "received", "id"),
+    UniqueConstraint("sequence"),
     Index(None, "client", "received"),
 )
 """``label`` is null where the client says that it is none of the model's; ``asked_digest`` is of the model whose answer

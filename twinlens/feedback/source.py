@@ -7,6 +7,7 @@ import ipaddress
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
@@ -33,11 +34,11 @@ class Source(Protocol):
     def waiting(self) -> Iterator[Feedback]:
         """What nobody has decided on, in the order in which it came."""
 
-    def photo(self, number: str) -> bytes:
-        """The photo that a word of feedback is on."""
+    def photo(self, sha256: str) -> bytes:
+        """A photo that somebody has spoken of."""
 
-    def record(self, number: str, verdict: Verdict) -> None:
-        """Record what a reviewer made of it."""
+    def record(self, sha256: str, verdict: Verdict) -> None:
+        """Record what a reviewer made of it. It is called by its digest, since a client may take its word back."""
 
 
 @dataclass(frozen=True)
@@ -47,18 +48,18 @@ class Waiting:
     sha256: str
     format: Format
     words: tuple[Feedback, ...]
-    """In the order in which they came, one a client."""
-
-    @property
-    def id(self) -> str:
-        """By which the photo is decided on."""
-        return self.words[0].id
+    """In the order in which they were last said, one a client."""
 
     @property
     def said(self) -> list[tuple[str | None, int]]:
         """What is said and by how many clients, most first; None is that it is none of the model's labels."""
         counted = Counter(word.label for word in self.words)
         return sorted(counted.items(), key=lambda each: (-each[1], each[0] is None, each[0] or ""))
+
+    def was_reopened_since(self, time: str) -> bool:
+        """Whether a decision of then has been taken back at the source, in UTC."""
+        reopened = self.words[0].reopened
+        return reopened is not None and datetime.fromisoformat(reopened) >= datetime.fromisoformat(time)
 
     @property
     def label(self) -> str | None:
@@ -79,7 +80,10 @@ def grouped(words: Iterable[Feedback]) -> dict[str, Waiting]:
     found: dict[str, list[Feedback]] = {}
     for word in words:
         found.setdefault(word.photo, []).append(word)
-    return {sha256: Waiting(sha256, each[0].format, tuple(each)) for sha256, each in found.items()}
+    return {
+        sha256: Waiting(sha256, each[0].format, tuple(sorted(each, key=lambda word: word.received)))
+        for sha256, each in found.items()
+    }
 
 
 class StoreSource:
@@ -89,25 +93,27 @@ class StoreSource:
     """
 
     def __init__(self, settings: Settings) -> None:
-        from twinlens.feedback.desk import Desk  # with the libraries of databases, which another source does not need
+        # With the libraries of databases, which another source does not need.
+        from twinlens.feedback.desk import Desk, require_kept
 
+        require_kept(settings)
         self._desk = Desk(settings)
         self._desk.store.counts()
 
     def waiting(self) -> Iterator[Feedback]:
         """See :class:`Source`."""
-        after: str | None = None
+        after = 0
         while page := self._desk.store.page("new", _PAGE, after):
             yield from page
-            after = page[-1].id
+            after = page[-1].sequence
 
-    def photo(self, number: str) -> bytes:
+    def photo(self, sha256: str) -> bytes:
         """See :class:`Source`."""
-        return self._desk.photo(number)[0]
+        return self._desk.photo(sha256)[0]
 
-    def record(self, number: str, verdict: Verdict) -> None:
+    def record(self, sha256: str, verdict: Verdict) -> None:
         """See :class:`Source`."""
-        verdict.apply(self._desk.store, number)
+        self._desk.record(sha256, verdict)
 
 
 class ServerSource:
@@ -121,22 +127,24 @@ class ServerSource:
     """
 
     def __init__(self, address: str, token: str, transport: httpx.BaseTransport | None = None) -> None:
-        parts = urlsplit(address)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
-            raise TwinlensError("invalid_arguments", f"--feedback {address!r} is no address: give https://SERVER")
-        if parts.scheme == "http" and not _is_here(parts.hostname):
+        scheme, host = _server_of(address)
+        if scheme == "http" and not _is_here(host):
             raise TwinlensError(
                 "invalid_arguments",
                 "--feedback must be https://… where it is another machine: the token is sent there.",
             )
         if not token:
             raise TwinlensError("unauthorised", "Put the server's admin token into TWINLENS_FEEDBACK_TOKEN.")
-        self._client = httpx.Client(
-            base_url=address.rstrip("/"),
-            headers={"Authorization": f"Bearer {token}"},
-            timeout=_TIMEOUT_SECONDS,
-            transport=transport,
-        )
+        try:
+            self._client = httpx.Client(
+                base_url=address.rstrip("/"),
+                headers={"Authorization": f"Bearer {token}"},
+                timeout=_TIMEOUT_SECONDS,
+                transport=transport,
+                trust_env=not _is_here(host),  # no proxy of the environment stands between this machine and itself
+            )
+        except httpx.InvalidURL:
+            raise _no_address() from None
 
     def waiting(self) -> Iterator[Feedback]:
         """See :class:`Source`."""
@@ -152,13 +160,13 @@ class ServerSource:
             if not after:
                 return
 
-    def photo(self, number: str) -> bytes:
+    def photo(self, sha256: str) -> bytes:
         """See :class:`Source`."""
-        return self._asked("GET", f"/v1/feedback/{number}/photo").content
+        return self._asked("GET", f"/v1/feedback/{sha256}/photo").content
 
-    def record(self, number: str, verdict: Verdict) -> None:
+    def record(self, sha256: str, verdict: Verdict) -> None:
         """See :class:`Source`."""
-        self._asked("POST", f"/v1/feedback/{number}/decision", json=verdict.model_dump(exclude_none=True))
+        self._asked("POST", f"/v1/feedback/{sha256}/decision", json=verdict.model_dump(exclude_none=True))
 
     def _asked(self, method: str, path: str, **options: Any) -> httpx.Response:
         try:
@@ -194,6 +202,27 @@ def verified(data: bytes, waiting: Waiting) -> bytes:
     if hashlib.sha256(data).hexdigest() != waiting.sha256:
         raise TwinlensError("not_found", f"What came for photo {waiting.sha256} is another file.")
     return data
+
+
+def _server_of(address: str) -> tuple[str, str]:
+    """The scheme and the host of a server's address.
+
+    :raises TwinlensError: ``invalid_arguments`` for what is none; it is not repeated, since a password may stand in it.
+    """
+    try:
+        parts = urlsplit(address)
+        whole = parts.scheme in ("http", "https") and parts.port != 0 and not (parts.query or parts.fragment)
+    except ValueError:  # brackets that do not close, a port that is no number
+        raise _no_address() from None
+    if not whole or not parts.hostname or parts.username is not None:
+        raise _no_address()
+    return parts.scheme, parts.hostname
+
+
+def _no_address() -> TwinlensError:
+    return TwinlensError(
+        "invalid_arguments", "--feedback is no address of a server: give https://SERVER, without a name or a password."
+    )
 
 
 def _is_here(host: str) -> bool:

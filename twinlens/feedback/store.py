@@ -10,6 +10,8 @@ import contextlib
 import hashlib
 import hmac
 import logging
+import math
+import re
 import sqlite3
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -28,7 +30,6 @@ from sqlalchemy import (
     exc,
     func,
     insert,
-    or_,
     select,
     update,
 )
@@ -44,8 +45,16 @@ Outcome: TypeAlias = Literal["accepted", "replaced", "replayed"]
 
 _DAY: Final = timedelta(days=1)
 _CLIENT_DIGITS: Final = 32
-# What a database that is away, full, damaged or locked raises; a statement that is wrong is a mistake of ours.
-_UNREACHABLE: Final = (exc.OperationalError, exc.InterfaceError, exc.InternalError, exc.TimeoutError)
+_PHOTO: Final = re.compile("[0-9a-f]{64}")
+_PRUNED_AT_ONCE: Final = 100
+# What a database raises that is away, full, damaged or locked, or whose tables are gone or closed to its user.
+_UNREACHABLE: Final = (
+    exc.OperationalError,
+    exc.InterfaceError,
+    exc.InternalError,
+    exc.ProgrammingError,
+    exc.TimeoutError,
+)
 
 logger = logging.getLogger("twinlens")
 
@@ -75,6 +84,8 @@ class Quota:
     """Photos of one client within a day."""
     most_bytes: float
     """Of all photos together."""
+    bytes_per_day: float = math.inf
+    """Of the photos of one client within a day."""
 
 
 class Store:
@@ -104,26 +115,26 @@ class Store:
         """What a client is called here: not to be turned back into its address without the database's key."""
         return hmac.new(self._key, network.encode(), hashlib.sha256).hexdigest()[:_CLIENT_DIGITS]
 
-    def check_room(self, photo: Photo, client: str, quota: Quota) -> None:
-        """Look whether there is room for a client's word on a photo, before the photo is written anywhere.
-
-        :raises TwinlensError: ``feedback_quota`` or ``feedback_full``.
-        """
-        with _reached(), self._engine.begin() as connection:
-            if _earlier(connection, photo, client) is None:
-                _check_room(connection, photo, client, quota)
-
-    def add(self, photo: Photo, client: str, word: Word, quota: Quota) -> tuple[Feedback, Outcome]:
+    def add(
+        self, photo: Photo, client: str, word: Word, quota: Quota, put: Callable[[], None] = lambda: None
+    ) -> tuple[Feedback, Outcome]:
         """Keep a client's word on a photo; its last word is the one that counts.
 
-        :param photo: whose file is written already.
+        :param put: writes the photo's file, called once there is room for it and before there is a row that names it;
+            what it raises prevents the row. Nobody removes the file meanwhile. That of a photo whose file was removed
+            after the decision is not written again.
         :return: what is kept, and whether it is new, replaces what the client said before, or is the same again.
         :raises TwinlensError: ``feedback_quota`` or ``feedback_full``.
         """
         now = datetime.now(UTC)
         with _reached(), self._writing.begin() as connection:
-            connection.execute(select(INSTALLATION.c.id).with_for_update())
+            sequence = _turn(connection) + 1
             earlier = _earlier(connection, photo, client)
+            size = connection.execute(select(PHOTOS.c.bytes).where(PHOTOS.c.sha256 == photo.sha256)).scalar()
+            if earlier is None:
+                _check_room(connection, photo, client, quota, known=size is not None)
+            if size != 0:
+                put()
             if earlier is not None and earlier["label"] == word.label:
                 return _feedback(connection, str(earlier["id"])), "replayed"
             values = {
@@ -139,36 +150,32 @@ class Store:
             if earlier is not None:
                 connection.execute(update(FEEDBACK).where(FEEDBACK.c.id == earlier["id"]).values(values))
                 return _feedback(connection, str(earlier["id"])), "replaced"
-            if _check_room(connection, photo, client, quota):
+            if size is None:
                 row = {"sha256": photo.sha256, "format": photo.format, "bytes": photo.size, "received": now}
                 connection.execute(insert(PHOTOS).values(row))
             number = uuid.uuid4()
-            connection.execute(insert(FEEDBACK).values(id=number, photo=photo.sha256, client=client, **values))
+            identity = {"id": number, "sequence": sequence, "photo": photo.sha256, "client": client}
+            connection.execute(insert(FEEDBACK).values(identity | values))
+            connection.execute(update(INSTALLATION).values(last_sequence=sequence))
             return _feedback(connection, str(number)), "accepted"
 
-    def page(self, state: State | None, limit: int, after: str | None = None) -> list[Feedback]:
-        """Some of the feedback, in the order in which it came.
+    def page(self, state: State | None, limit: int, after: int = 0) -> list[Feedback]:
+        """Some of the feedback, in the order in which it first came.
 
         :param state: only what is in this state.
         :param limit: how many at most.
-        :param after: id of the one before the first; one that is there no more is ``invalid_request``.
+        :param after: sequence number of the one before the first, which need not be there any more.
         """
-        wanted = _rows().order_by(FEEDBACK.c.received, FEEDBACK.c.id).limit(limit)
+        wanted = _rows().where(FEEDBACK.c.sequence > after).order_by(FEEDBACK.c.sequence).limit(limit)
         if state is not None:
             wanted = wanted.where(_STATE.in_([state]))
         with _reached(), self._engine.begin() as connection:
-            if after is not None:
-                found = _row(connection, after)
-                if found is None:
-                    raise TwinlensError("invalid_request", f"There is no feedback {after}: begin at the first page.")
-                later = FEEDBACK.c.received > found["received"]
-                together = and_(FEEDBACK.c.received == found["received"], FEEDBACK.c.id > found["id"])
-                wanted = wanted.where(or_(later, together))
             return [_read(row) for row in connection.execute(wanted).mappings()]
 
     def find(self, number: str) -> Feedback:
         """One client's word.
 
+        :param number: its id; or the SHA-256 of a photo, for the first word on that.
         :raises TwinlensError: ``not_found``.
         """
         with _reached(), self._engine.begin() as connection:
@@ -177,35 +184,69 @@ class Store:
     def decide(self, number: str, label: str | None, who: str) -> Feedback:
         """Record what a reviewer made of a photo; the last decision is the one that counts.
 
-        :param number: id of any feedback on the photo.
+        :param number: the photo's SHA-256, or the id of any feedback on it.
         :param label: that the photo has in the data set; None where it was set aside.
         :raises TwinlensError: ``not_found``.
         """
-        return self._decided(number, {"decided_at": datetime.now(UTC), "decided_by": who, "decided_label": label})
+        decision = {"decided_at": datetime.now(UTC), "decided_by": who, "decided_label": label}
+        with _reached(), self._writing.begin() as connection:
+            _turn(connection)
+            return _decided(connection, number, decision | {"reopened_at": None})
 
     def reopen(self, number: str) -> Feedback:
         """Take a decision back: the photo waits for one again.
 
-        :raises TwinlensError: ``not_found``.
+        :param number: as :meth:`decide` takes it.
+        :raises TwinlensError: ``not_found``; ``review_conflict`` if the photo's file was removed since.
         """
-        return self._decided(number, {"decided_at": None, "decided_by": None, "decided_label": None})
+        none = {"decided_at": None, "decided_by": None, "decided_label": None}
+        with _reached(), self._writing.begin() as connection:
+            _turn(connection)
+            found = _feedback(connection, number)
+            if connection.execute(select(PHOTOS.c.bytes).where(PHOTOS.c.sha256 == found.photo)).scalar_one() == 0:
+                raise TwinlensError(
+                    "review_conflict",
+                    "The photo was decided on so long ago that its file was removed: the decision stands.",
+                )
+            return _decided(connection, number, none | {"reopened_at": datetime.now(UTC)})
 
-    def remove(self, number: str, forget: Callable[[Photo], None]) -> None:
+    def remove(self, number: str, remove: Callable[[Photo], None] = lambda _: None) -> None:
         """Forget one client's word.
 
-        :param forget: removes the file of the photo, called if nobody else has said anything of it; the word stays if
-            that fails, so that it can be tried again.
-        :raises TwinlensError: ``not_found``, or as ``forget`` does.
+        :param number: its id.
+        :param remove: removes a photo's file, called if nobody else has said anything of the photo; what it raises
+            prevents the rest.
+        :raises TwinlensError: ``not_found``.
         """
         with _reached(), self._writing.begin() as connection:
-            connection.execute(select(INSTALLATION.c.id).with_for_update())
-            gone = _feedback(connection, number)
+            _turn(connection)
+            gone = _word(connection, number)
             connection.execute(delete(FEEDBACK).where(FEEDBACK.c.id == uuid.UUID(gone.id)))
             if connection.execute(select(FEEDBACK.c.id).where(FEEDBACK.c.photo == gone.photo)).first() is not None:
                 return
             size = connection.execute(select(PHOTOS.c.bytes).where(PHOTOS.c.sha256 == gone.photo)).scalar_one()
             connection.execute(delete(PHOTOS).where(PHOTOS.c.sha256 == gone.photo))
-            forget(Photo(gone.photo, gone.format, size))
+            remove(Photo(gone.photo, gone.format, size))
+
+    def prune(self, before: datetime, remove: Callable[[Photo], None]) -> int:
+        """Remove the files of some photos that were decided on long ago; what was said of them stays.
+
+        :param before: of photos that were decided on until then.
+        :param remove: removes a photo's file, also one that is not there.
+        :return: how many were removed.
+        """
+        old = and_(PHOTOS.c.decided_at <= before, PHOTOS.c.bytes > 0)
+        due = select(PHOTOS.c.sha256, PHOTOS.c.format, PHOTOS.c.bytes).where(old).limit(_PRUNED_AT_ONCE)
+        with _reached(), self._engine.begin() as connection:
+            if connection.execute(due).first() is None:  # nearly always, and then nobody has to wait
+                return 0
+        with _reached(), self._writing.begin() as connection:
+            _turn(connection)
+            found = [Photo(*row) for row in connection.execute(due)]
+            for photo in found:
+                remove(photo)
+                connection.execute(update(PHOTOS).where(PHOTOS.c.sha256 == photo.sha256).values(bytes=0))
+            return len(found)
 
     def counts(self) -> dict[str, Any]:
         """How much there is: feedback by state and how much of it says that the model was right, photos, clients."""
@@ -231,31 +272,51 @@ class Store:
             "states": none | {row.state: row.number for row in states},
         }
 
-    def _decided(self, number: str, values: Mapping[str, Any]) -> Feedback:
-        with _reached(), self._writing.begin() as connection:
-            found = _feedback(connection, number)
-            connection.execute(update(PHOTOS).where(PHOTOS.c.sha256 == found.photo).values(values))
-            return _feedback(connection, number)
+
+def _turn(connection: Connection) -> int:
+    """Wait until nobody else changes anything, until the end of the transaction.
+
+    :return: the number of the last feedback that came.
+    """
+    return int(connection.execute(select(INSTALLATION.c.last_sequence).with_for_update()).scalar_one())
+
+
+def _decided(connection: Connection, number: str, values: Mapping[str, Any]) -> Feedback:
+    found = _feedback(connection, number)
+    connection.execute(update(PHOTOS).where(PHOTOS.c.sha256 == found.photo).values(values))
+    return _feedback(connection, number)
 
 
 def _rows() -> Select[Any]:
-    of_photo = (PHOTOS.c.format, PHOTOS.c.decided_at, PHOTOS.c.decided_by, PHOTOS.c.decided_label)
-    return select(FEEDBACK, *of_photo, _STATE.label("state")).select_from(FEEDBACK.join(PHOTOS))
-
-
-def _row(connection: Connection, number: str) -> RowMapping | None:
-    try:
-        wanted = uuid.UUID(number)
-    except ValueError:
-        return None
-    return connection.execute(_rows().where(FEEDBACK.c.id == wanted)).mappings().first()
+    decision = (PHOTOS.c.decided_at, PHOTOS.c.decided_by, PHOTOS.c.decided_label, PHOTOS.c.reopened_at)
+    return select(FEEDBACK, PHOTOS.c.format, *decision, _STATE.label("state")).select_from(FEEDBACK.join(PHOTOS))
 
 
 def _feedback(connection: Connection, number: str) -> Feedback:
-    row = _row(connection, number)
+    """A word by its id, or the first one on a photo by the photo's SHA-256."""
+    if not _PHOTO.fullmatch(number):
+        return _word(connection, number)
+    wanted = _rows().where(FEEDBACK.c.photo == number).order_by(FEEDBACK.c.sequence).limit(1)
+    return _found(connection, wanted)
+
+
+def _word(connection: Connection, number: str) -> Feedback:
+    try:
+        wanted = uuid.UUID(number)
+    except ValueError:
+        raise _no_such() from None
+    return _found(connection, _rows().where(FEEDBACK.c.id == wanted))
+
+
+def _found(connection: Connection, wanted: Select[Any]) -> Feedback:
+    row = connection.execute(wanted).mappings().first()
     if row is None:
-        raise TwinlensError("not_found", "There is no such feedback.")
+        raise _no_such()
     return _read(row)
+
+
+def _no_such() -> TwinlensError:
+    return TwinlensError("not_found", "There is no such feedback.")
 
 
 def _read(row: RowMapping) -> Feedback:
@@ -264,6 +325,7 @@ def _read(row: RowMapping) -> Feedback:
     return Feedback.model_validate(
         {
             "id": str(row["id"]),
+            "sequence": row["sequence"],
             "photo": row["photo"],
             "format": row["format"],
             "client": row["client"],
@@ -275,6 +337,7 @@ def _read(row: RowMapping) -> Feedback:
             "received": _text(row["received"]),
             "state": row["state"],
             "decision": decision,
+            "reopened": _text(row["reopened_at"]) if row["reopened_at"] else None,
         }
     )
 
@@ -289,20 +352,26 @@ def _earlier(connection: Connection, photo: Photo, client: str) -> RowMapping | 
     return connection.execute(select(FEEDBACK.c.id, FEEDBACK.c.label).where(same)).mappings().first()
 
 
-def _check_room(connection: Connection, photo: Photo, client: str, quota: Quota) -> bool:
-    """Whether the photo is new.
+def _check_room(connection: Connection, photo: Photo, client: str, quota: Quota, *, known: bool) -> None:
+    """Whether a client may speak of one more photo.
 
+    :param known: whether the photo is there already, and takes no more room.
     :raises TwinlensError: ``feedback_quota`` or ``feedback_full``.
     """
     today = and_(FEEDBACK.c.client == client, FEEDBACK.c.received > datetime.now(UTC) - _DAY)
-    if connection.execute(select(func.count()).where(today)).scalar_one() >= quota.per_day:
+    of_client = select(func.count(), _bytes()).select_from(FEEDBACK.join(PHOTOS)).where(today)
+    photos, size = connection.execute(of_client).one()
+    if photos >= quota.per_day or int(size) + photo.size > quota.bytes_per_day:
         raise TwinlensError(
-            "feedback_quota", f"{quota.per_day} photos of one client within a day are enough. Try again tomorrow.", 3600
+            "feedback_quota",
+            f"{photos} photos of one client within a day, {int(size) / 2**20:.1f} MiB as they are kept, are enough. "
+            "Try again tomorrow.",
+            3600,
         )
-    known = connection.execute(select(PHOTOS.c.sha256).where(PHOTOS.c.sha256 == photo.sha256)).first() is not None
     if not known and int(connection.execute(select(_bytes())).scalar_one()) + photo.size > quota.most_bytes:
-        raise TwinlensError("feedback_full", "The server has as many photos as it keeps. Try again another day.")
-    return not known
+        raise TwinlensError(
+            "feedback_full", "The server has as many photos as it keeps until some are decided on. Try another day."
+        )
 
 
 def _bytes() -> Any:

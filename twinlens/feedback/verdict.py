@@ -42,8 +42,9 @@ class Verdict(BaseModel):
     def apply(self, store: Store, number: str) -> Feedback:
         """Record it.
 
-        :param number: id of any feedback on the photo.
-        :raises TwinlensError: ``not_found`` or ``feedback_unavailable``.
+        :param number: the photo's SHA-256, or the id of any feedback on it.
+        :raises TwinlensError: ``not_found``, ``feedback_unavailable``, or ``review_conflict`` for a decision that can
+            no longer be taken back.
         """
         if self.action == "reopen":
             return store.reopen(number)

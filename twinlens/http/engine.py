@@ -27,8 +27,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinlens import golden
-from twinlens.classifier import LARGE_PIXELS, Answer, Classifier
-from twinlens.decode import Header
+from twinlens.classifier import Answer, Classifier
+from twinlens.decode import LARGE_PIXELS, Header, in_turn
 from twinlens.errors import TwinlensError
 from twinlens.http import follow
 from twinlens.http.follow import Follower
@@ -294,7 +294,8 @@ class Engine:
             return [header if header.allocates > LARGE_PIXELS else self._decode(classifier, header)]
 
         def decode_large(one: Sequence[Header], _: bool) -> list[NDArray[np.uint8]]:
-            return [self._decode(classifier, one[0])]
+            with in_turn(one[0]):  # feedback has the same photo stripped, in a thread of its own
+                return [self._decode(classifier, one[0])]
 
         def infer(batch: Sequence[NDArray[np.uint8]], alone: bool) -> Sequence[Inferred]:
             return self._infer(classifier if alone or part is None else part, batch, index is not None)

@@ -1,7 +1,8 @@
 """``/v1/feedback``: visitors say whether an answer was right, and whoever has the admin token reads and decides.
 
 What the model said is never taken from the visitor: the server answers the photo again, in its turn among the others.
-Databases and files are worked on in threads of their own, which are few, so that a slow one holds up feedback alone.
+Databases and files are worked on in threads of their own, which are few, and photos that wait for them are no longer
+among those that the engine has in hand, so that a slow store holds up feedback alone.
 """
 
 from __future__ import annotations
@@ -12,10 +13,13 @@ import functools
 import hmac
 import json
 import logging
+import os
 import re
+import threading
 from collections.abc import Awaitable, Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final, TypeVar, get_args
+from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 from starlette.requests import ClientDisconnect, Request
@@ -46,6 +50,14 @@ _DIGEST: Final = re.compile("[0-9a-f]{64}")
 _MOST_JSON: Final = 10_000
 _NAMED_LABELS: Final = 20
 _THREADS: Final = 2
+_MOST_IN_HAND: Final = 32
+"""Photos with feedback in hand at once, from their arrival until they are kept."""
+_MOST_BYTES_IN_HAND: Final = 64 * 2**20
+"""The same for their files together; one photo is always taken."""
+_SEQUENCE: Final = re.compile("[0-9]{1,18}")
+_DEFAULT_PORTS: Final = {"http": ":80", "https": ":443"}
+_PROXIES: Final = "FORWARDED_ALLOW_IPS"
+"""Whose word on who the client is the HTTP server takes; read by uvicorn."""
 _CLIENT_GONE: Final = 499
 _FIELDS: Final[Mapping[str, TextField]] = {
     LABEL_FIELD: TextField(1024, "unknown_label", "label is longer than any label of the model."),
@@ -53,6 +65,35 @@ _FIELDS: Final[Mapping[str, TextField]] = {
 }
 
 logger = logging.getLogger("twinlens")
+
+
+class Hand:
+    """What of feedback is in hand, until the thread that keeps it is done, whether or not its client still waits."""
+
+    def __init__(self) -> None:
+        self._photos = 0
+        self._bytes = 0
+        self._changing = threading.Lock()
+
+    def take(self, size: int) -> Callable[[], None]:
+        """Take one more photo in hand.
+
+        :param size: of its file, in bytes.
+        :return: lets it go; to be called once, from any thread.
+        :raises TwinlensError: ``overloaded`` if there are as many as may be.
+        """
+        with self._changing:
+            if self._photos >= _MOST_IN_HAND or (self._photos and self._bytes + size > _MOST_BYTES_IN_HAND):
+                held = f"{self._photos} photos of {self._bytes / 2**20:.0f} MiB"
+                raise TwinlensError("overloaded", f"{held} with feedback wait to be kept. Try again later.", 5)
+            self._photos += 1
+            self._bytes += size
+        return functools.partial(self._let_go, size)
+
+    def _let_go(self, size: int) -> None:
+        with self._changing:
+            self._photos -= 1
+            self._bytes -= size
 
 
 class FeedbackApi:
@@ -73,6 +114,7 @@ class FeedbackApi:
         self._metrics = metrics
         self._desk: Desk = Desk(settings)
         self._rate: Rate = Rate(settings.feedback_per_minute)
+        self._hand = Hand()
         self._threads = ThreadPoolExecutor(_THREADS, "feedback")
 
     @property
@@ -89,6 +131,11 @@ class FeedbackApi:
 
     def start(self) -> None:
         """Open the store in the background: a database that is away now is tried again by the first feedback."""
+        if os.environ.get(_PROXIES) == "*":
+            logger.warning(
+                "%s is *: anyone can claim to be another client, and has no limit of feedback then. Name the proxy.",
+                _PROXIES,
+            )
         self._threads.submit(self._open)
 
     async def stop(self) -> None:
@@ -119,17 +166,19 @@ class FeedbackApi:
     async def _taken(self, request: Request) -> Response:
         from twinlens.feedback.limits import network_of
 
+        if _is_of_another_site(request):  # before it is counted: it is not what the visitor wants to say
+            raise TwinlensError("not_allowed", "Feedback is given on the page of this server, not from another site.")
         network = network_of(request.client.host if request.client else None)
         self._rate.hit(network)
-        if request.headers.get("sec-fetch-site") == "cross-site":
-            raise TwinlensError("not_allowed", "Feedback is given on the page of this server, not from another site.")
         state = request.app.state
         form = await read_form(request, state.max_body_bytes, state.arrivals, _FIELDS)
         image, engine = form.image(), self._engine()
         contract = engine.version.contract
         label, asked = _label(form, contract), _asked(form)
-        with engine.admitted(len(image)):
-            answer = await engine.answer(image, 1)
+        let_go = self._hand.take(len(image))
+        try:
+            with engine.admitted(len(image)):
+                answer = await engine.answer(image, 1)
             (best,) = answer["predictions"]
             word = Word(
                 label=label,
@@ -138,7 +187,12 @@ class FeedbackApi:
                 model=Answerer(**answer["model"]),
                 asked=asked,
             )
-            kept, outcome = await self._in_thread(self._desk.take, image, network, word, contract)
+            keeping = self._submit(self._desk.take, image, network, word, contract)
+        except BaseException:
+            let_go()
+            raise
+        keeping.add_done_callback(lambda _: let_go())
+        kept, outcome = await asyncio.wrap_future(keeping)
         self._metrics.feedback(outcome)
         told = kept.model_dump(mode="json", include={"id", "photo", "label", "predicted", "score", "model"})
         told["replaced"] = outcome == "replaced"
@@ -154,9 +208,12 @@ class FeedbackApi:
         limit = int(text) if text.isascii() and text.isdigit() and len(text) <= len(str(MOST_LIMIT)) else 0
         if not 1 <= limit <= MOST_LIMIT:
             raise TwinlensError("invalid_request", f"limit is a whole number from 1 to {MOST_LIMIT}.")
-        found = await self._in_thread(self._listed, state, limit, given.get("after"))
-        more = len(found) == limit
-        told = {"feedback": [each.model_dump(mode="json") for each in found], "next": found[-1].id if more else None}
+        after = given.get("after", "0")
+        if not _SEQUENCE.fullmatch(after):
+            raise TwinlensError("invalid_request", "after is `next` of the page before.")
+        found = await self._in_thread(self._listed, state, limit, int(after))
+        following = str(found[-1].sequence) if len(found) == limit else None
+        told = {"feedback": [each.model_dump(mode="json") for each in found], "next": following}
         return JSONResponse(told, headers={"Cache-Control": "no-store"})
 
     async def _photo(self, request: Request) -> Response:
@@ -168,14 +225,11 @@ class FeedbackApi:
         self._check_token(request)
         number: str = request.path_params["id"]
         verdict = await _verdict(request)
-        decided = await self._in_thread(self._decided, number, verdict)
+        decided = await self._in_thread(self._desk.record, number, verdict)
         return JSONResponse(decided.model_dump(mode="json"), headers={"Cache-Control": "no-store"})
 
-    def _listed(self, state: State | None, limit: int, after: str | None) -> list[Feedback]:
+    def _listed(self, state: State | None, limit: int, after: int) -> list[Feedback]:
         return self._desk.store.page(state, limit, after)
-
-    def _decided(self, number: str, verdict: Verdict) -> Feedback:
-        return verdict.apply(self._desk.store, number)
 
     def _check_token(self, request: Request) -> None:
         """Let nobody in but who has the admin token.
@@ -191,9 +245,26 @@ class FeedbackApi:
             )
 
     def _in_thread(self, work: Callable[..., Result], *arguments: Any) -> Awaitable[Result]:
+        return asyncio.wrap_future(self._submit(work, *arguments))
+
+    def _submit(self, work: Callable[..., Result], *arguments: Any) -> Future[Result]:
         """Work in a thread of feedback's own; what is logged there has the id of the request."""
-        run = functools.partial(contextvars.copy_context().run, work, *arguments)
-        return asyncio.get_running_loop().run_in_executor(self._threads, run)
+        return self._threads.submit(functools.partial(contextvars.copy_context().run, work, *arguments))
+
+
+def _is_of_another_site(request: Request) -> bool:
+    """Whether a page of another site has the visitor's browser send this; where it says nothing, it is no browser."""
+    site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
+    if site is not None:
+        return site == "cross-site"
+    if origin is None:
+        return False
+    try:  # browsers that are old, or that came over plain HTTP
+        scheme, host = urlsplit(origin)[:2]
+    except ValueError:
+        return True
+    port = _DEFAULT_PORTS.get(scheme, "")
+    return host.lower().removesuffix(port) != request.headers.get("host", "").lower().removesuffix(port)
 
 
 def _label(form: Form, contract: Contract) -> str | None:

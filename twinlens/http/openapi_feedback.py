@@ -35,9 +35,17 @@ TAKE_CODES: Final = (
     "timeout",
     "feedback_full",
 )
-LIST_CODES: Final = ("invalid_request", "unauthorised", "feedback_unavailable")
-PHOTO_CODES: Final = ("unauthorised", "not_found", "feedback_unavailable")
-DECISION_CODES: Final = ("invalid_request", "unauthorised", "not_found", "body_too_large", "feedback_unavailable")
+LIST_CODES: Final = ("invalid_request", "unauthorised", "feedback_unavailable", "timeout")
+PHOTO_CODES: Final = ("unauthorised", "not_found", "feedback_unavailable", "timeout")
+DECISION_CODES: Final = (
+    "invalid_request",
+    "unauthorised",
+    "not_found",
+    "review_conflict",
+    "body_too_large",
+    "feedback_unavailable",
+    "timeout",
+)
 _SECURITY: Final[list[dict[str, list[str]]]] = [{"adminToken": []}]
 _DIGEST: Final = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
 
@@ -109,12 +117,12 @@ def _list() -> dict[str, Any]:
     whole = {"type": "integer", "minimum": 1, "maximum": MOST_LIMIT, "default": DEFAULT_LIMIT}
     return {
         "operationId": "listFeedback",
-        "summary": "Feedback, in the order in which it came.",
+        "summary": "Feedback, in the order in which it first came.",
         "security": _SECURITY,
         "parameters": [
             _query("state", {"type": "string", "enum": list(get_args(State))}, "Only what is in this state."),
             _query("limit", whole, "How many at most."),
-            _query("after", {"type": "string"}, "`next` of the page before."),
+            _query("after", {"type": "string", "pattern": "^[0-9]{1,18}$"}, "`next` of the page before."),
         ],
         "responses": {
             "200": {"description": "A page.", "content": {"application/json": {"schema": ref("FeedbackPage")}}},
@@ -151,7 +159,13 @@ def _decide() -> dict[str, Any]:
     }
 
 
-_ID: Final = {"name": "id", "in": "path", "required": True, "description": "Of feedback.", "schema": {"type": "string"}}
+_ID: Final = {
+    "name": "id",
+    "in": "path",
+    "required": True,
+    "description": "Of feedback, or the SHA-256 of a photo that feedback is on.",
+    "schema": {"type": "string"},
+}
 
 
 def _query(name: str, schema: dict[str, Any], description: str) -> dict[str, Any]:

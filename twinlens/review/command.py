@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import getpass
 import sys
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -13,14 +15,17 @@ from twinlens.address import free_address
 from twinlens.classifier import Classifier
 from twinlens.dataset import manifest
 from twinlens.errors import TwinlensError
+from twinlens.dataset.manifest import Row
 from twinlens.feedback.source import ServerSource, Source, StoreSource
 from twinlens.folders import readable
 from twinlens.review import log
 from twinlens.review.decide import Reviewer
 from twinlens.review.doubts import judge, read_issues
+from twinlens.review.known import digests_as_sent
 from twinlens.review.queue import Queue
-from twinlens.review.server import application
+from twinlens.review.server import AsSent, application
 from twinlens.settings import Settings
+from twinlens.store import open_current
 
 HOST: Final = "127.0.0.1"
 PORT: Final = 3001
@@ -62,7 +67,7 @@ def review(
         queue.load(log.read(folder))
     model = judge(folder, rows, Classifier.current(settings), settings) if judged else None
     free_address(HOST, port, "twinlens review DATA")
-    app = application(reviewer, page, model, doubted, queue)
+    app = application(reviewer, page, model, doubted, queue, _as_sent(folder, rows, settings) if queue else None)
     said = f", visitors' words on {len(queue.said)}" if queue is not None else ""
     sys.stderr.write(
         f"{len(rows)} photos, {len(doubted)} doubtful labels{said}. Open http://{HOST}:{port} (Ctrl-C ends it); "
@@ -92,3 +97,10 @@ def _queue(address: str | None, settings: Settings) -> Queue | None:
     elif settings.feedback:
         source = StoreSource(settings)
     return None if source is None else Queue(source)
+
+
+def _as_sent(folder: Path, rows: Sequence[Row], settings: Settings) -> AsSent:
+    rules = open_current(settings.model_folder).contract
+    as_sent = partial(digests_as_sent, folder, rules=rules, limits=settings.limits)
+    as_sent(rows)  # now, rather than when the page is opened
+    return as_sent

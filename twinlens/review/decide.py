@@ -38,7 +38,7 @@ class Newcomer:
     shown: str
     """What the page knows it by."""
     feedback: str
-    """Id of the feedback by which it is decided on."""
+    """By which its feedback is decided on: its SHA-256."""
     sha256: str
     suffix: str
     """Of its file's name, with the dot."""
@@ -73,7 +73,7 @@ class Reviewer:
 
         :param path: of the photo, as the manifest has it.
         :param seen: the label that it was shown with.
-        :param feedback: id of what visitors said of it, if they did; recorded with the decision.
+        :param feedback: SHA-256 under which visitors spoke of it, if they did; recorded with the decision.
         :raises TwinlensError: ``review_conflict`` if it has another one by now, or is no longer there.
         """
         with self._held() as rows:

@@ -45,7 +45,7 @@ class Decision(BaseModel):
     undoes: int | None = None
     """Number of the decision that an ``undo`` takes back."""
     feedback: str | None = None
-    """Id of the feedback that was decided on with the photo, if visitors had said anything of it."""
+    """SHA-256 under which feedback has the photo, if visitors had said anything of it that was decided on with it."""
     shown: str | None = None
     """What a photo was shown as that was not in the data set; one that was set aside then has no rows."""
 

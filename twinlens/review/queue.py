@@ -18,8 +18,9 @@ from twinlens.feedback.verdict import Verdict
 from twinlens.review.decide import Newcomer
 from twinlens.review.log import Decision
 
-PREFIX: Final = "feedback:"
-"""Before the SHA-256 of a photo that is not in the data set: what the page knows it by. No path begins like this."""
+PREFIX: Final = ".feedback/"
+"""Before the SHA-256 of a photo that is not in the data set: what the page knows it by. No path of a manifest begins
+like this, since none is hidden."""
 
 logger = logging.getLogger("twinlens")
 
@@ -40,18 +41,21 @@ class Queue:
     def load(self, decisions: Iterable[Decision]) -> None:
         """Ask anew what waits, and write back what the log has decided and the source does not know.
 
+        A decision that the source did know, and that somebody has taken back there since, is not: the photo waits.
+
         :param decisions: the log of the data set.
         :raises TwinlensError: as the source does.
         """
         with self._changing:
             self._waiting = grouped(self._source.waiting())
-            ids = {word.id: sha256 for sha256, waiting in self._waiting.items() for word in waiting.words}
             last = {each.feedback: each for each in decisions if each.feedback is not None}
-            self._settled = set()
-            for number, decision in last.items():
-                if number in ids and decision.action != "undo":
-                    self._settled.add(ids[number])
-                    self._owed[number] = _verdict(decision)
+            self._owed = {}
+            for sha256, waiting in self._waiting.items():
+                decision = last.get(sha256)
+                if decision is None or decision.action == "undo" or waiting.was_reopened_since(decision.time):
+                    continue
+                self._owed[sha256] = _verdict(decision)
+            self._settled = set(self._owed)
             self._pay()
 
     def of(self, sha256: str) -> Waiting | None:
@@ -83,14 +87,14 @@ class Queue:
         found = self._waiting.get(sha256)
         if found is None:
             raise TwinlensError("not_found", "No feedback is on such a photo.")
-        return verified(self._source.photo(found.id), found)
+        return verified(self._source.photo(sha256), found)
 
     def settle(self, decision: Decision) -> None:
         """Write a decision back that is in the log; one on a photo without feedback is nobody's concern."""
         if decision.feedback is None:
             return
         with self._changing:
-            self._settled |= self._photos_of(decision.feedback)
+            self._settled.add(decision.feedback)
             self._owed[decision.feedback] = _verdict(decision)
             self._pay()
 
@@ -104,33 +108,30 @@ class Queue:
         with self._changing:
             self._owed.pop(decision.feedback, None)
             self._record(decision.feedback, Verdict(action="reopen"))
-            self._settled -= self._photos_of(decision.feedback)
+            self._settled.discard(decision.feedback)
 
     def _pay(self) -> None:
-        for number, verdict in list(self._owed.items()):
+        for sha256, verdict in list(self._owed.items()):
             try:
-                self._record(number, verdict)
+                self._record(sha256, verdict)
             except TwinlensError as error:
                 logger.warning("A decision stands here and is not written back yet: %s: %s", error.code, error)
                 return
-            del self._owed[number]
+            del self._owed[sha256]
 
-    def _record(self, number: str, verdict: Verdict) -> None:
+    def _record(self, sha256: str, verdict: Verdict) -> None:
         try:
-            self._source.record(number, verdict)
+            self._source.record(sha256, verdict)
         except TwinlensError as error:
-            if error.code != "not_found":  # what was removed since needs no decision
+            if error.code != "not_found":  # nobody's word on the photo is left to be decided on
                 raise
-
-    def _photos_of(self, number: str) -> set[str]:
-        return {sha256 for sha256, each in self._waiting.items() if number in [word.id for word in each.words]}
 
 
 def newcomer(waiting: Waiting) -> Newcomer:
     """A waiting photo as it would come into the data set."""
     return Newcomer(
         shown=PREFIX + waiting.sha256,
-        feedback=waiting.id,
+        feedback=waiting.sha256,
         sha256=waiting.sha256,
         suffix=SUFFIXES[waiting.format],
         label=waiting.label or "",

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import hmac
 import json
+import logging
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -24,6 +25,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from twinlens.dataset import manifest
+from twinlens.dataset.manifest import Row
 from twinlens.decode import MEDIA_TYPES, sniff
 from twinlens.errors import TwinlensError
 from twinlens.feedback.source import Waiting
@@ -47,9 +49,19 @@ _HEADERS: Final = {
     "Cache-Control": "no-store",
 }
 
+AsSent = Callable[[Sequence[Row]], Mapping[str, str]]
+"""Gives the SHA-256 that photos would have as feedback, by that of their files; of those for which it is known."""
+
+logger = logging.getLogger("twinlens")
+
 
 def application(
-    reviewer: Reviewer, page: Path, judged: Judged | None, issues: dict[str, Reason], queue: Queue | None = None
+    reviewer: Reviewer,
+    page: Path,
+    judged: Judged | None,
+    issues: dict[str, Reason],
+    queue: Queue | None = None,
+    as_sent: AsSent | None = None,
 ) -> Starlette:
     """The application.
 
@@ -57,10 +69,11 @@ def application(
     :param judged: what the model says of the photos; None where none was asked.
     :param issues: doubtful labels by path.
     :param queue: what visitors say; None where no feedback is looked at.
+    :param as_sent: see :func:`twinlens.review.known.digests_as_sent`; by default photos are their files and no others.
     """
     token = secrets.token_urlsafe(32)
     serve = partial(_answered, token=token)
-    state = _State(reviewer, judged, issues, queue)
+    state = _State(reviewer, judged, issues, queue, as_sent)
     app = Starlette(
         routes=[
             Route("/", serve(partial(_index, page=page, token=token))),
@@ -123,9 +136,15 @@ class _State:
     """What the page asks for. Work on files happens in threads."""
 
     def __init__(
-        self, reviewer: Reviewer, judged: Judged | None, issues: dict[str, Reason], queue: Queue | None
+        self,
+        reviewer: Reviewer,
+        judged: Judged | None,
+        issues: dict[str, Reason],
+        queue: Queue | None,
+        as_sent: AsSent | None,
     ) -> None:
         self._reviewer, self._judged, self._issues, self._queue = reviewer, judged, issues, queue
+        self._as_sent = as_sent
         self._listed: tuple[tuple[int, int], dict[str, str]] | None = None
 
     async def photos(self, _: Request) -> Response:
@@ -159,8 +178,8 @@ class _State:
         return decision
 
     def _decide_on_row(self, path: str, seen: str, label: str | None) -> Decision:
-        waiting = self._queue.of(self._paths().get(path, "")) if self._queue is not None else None
-        feedback = waiting.id if waiting is not None else None
+        waiting = self._said().get(self._paths().get(path, ""))
+        feedback = waiting.sha256 if waiting is not None else None
         if label is None:
             return self._reviewer.set_aside(path, seen, feedback)
         if label == seen:
@@ -172,6 +191,10 @@ class _State:
         photo = newcomer(waiting)
         if seen != photo.label:
             raise TwinlensError("review_conflict", "Visitors say something else by now. Load the page again.")
+        if waiting.sha256 not in self._said():
+            raise TwinlensError(
+                "review_conflict", "The data set has this photo, with notes in its file. Load the page again."
+            )
         if label is None:
             return self._reviewer.leave_out(photo)
         return self._reviewer.take_in(photo, label, self._queue.photo(waiting.sha256))
@@ -183,7 +206,10 @@ class _State:
         else:
             decision = self._reviewer.undo(self._queue.reopen)
             if decision.shown is not None:
-                self._queue.load(log.read(self._reviewer.folder))
+                try:
+                    self._queue.load(log.read(self._reviewer.folder))
+                except TwinlensError as error:  # it is undone: an error would have it undone once more
+                    logger.warning("What waits could not be read after an undo: %s: %s", error.code, error)
                 waiting = self._queue.said.get(decision.shown.removeprefix(PREFIX))
                 return decision, None if waiting is None else waiting.label or ""
         return decision, _label_after(decision)
@@ -192,10 +218,9 @@ class _State:
         folder = self._reviewer.folder
         rows = manifest.require(folder)
         decisions = log.read(folder)
-        said = NOTHING_SAID
         if self._queue is not None:
             self._queue.load(decisions)
-            said = self._queue.said
+        said = self._said(rows)
         labels = {row.label for row in rows} | set(self._judged.labels if self._judged else ())
         labels |= {label for waiting in said.values() for label, _ in waiting.said if label is not None}
         return JSONResponse(
@@ -227,6 +252,21 @@ class _State:
             raise missing from None
         return FileResponse(file, media_type=MEDIA_TYPES[kind])
 
+    def _said(self, rows: Sequence[Row] | None = None) -> Mapping[str, Waiting]:
+        """What visitors say of photos, by the SHA-256 of the file in the data set; of others by that of feedback.
+
+        :param rows: of the manifest, if they are at hand.
+        """
+        said = NOTHING_SAID if self._queue is None else self._queue.said
+        if not said:
+            return said
+        rows = manifest.require(self._reviewer.folder) if rows is None else rows
+        as_sent = self._as_sent(rows) if self._as_sent is not None else {}
+        found = {row.sha256: said.get(row.sha256, said.get(as_sent.get(row.sha256, ""))) for row in rows}
+        there = {sha256: waiting for sha256, waiting in found.items() if waiting is not None}
+        known = {waiting.sha256 for waiting in there.values()}
+        return there | {sha256: waiting for sha256, waiting in said.items() if sha256 not in known}
+
     def _paths(self) -> dict[str, str]:
         """The SHA-256 of what the manifest lists, by path, read again where it changed: a page asks for many photos."""
         status = (self._reviewer.folder / manifest.MANIFEST).stat()
@@ -234,6 +274,19 @@ class _State:
         if self._listed is None or self._listed[0] != version:
             self._listed = (version, {row.path: row.sha256 for row in manifest.require(self._reviewer.folder)})
         return self._listed[1]
+
+
+def _require_no_feedback(decision: Decision) -> None:
+    """Take nothing back that is decided elsewhere too.
+
+    :raises TwinlensError: ``review_conflict`` for a decision on what visitors said.
+    """
+    if decision.feedback is not None:
+        raise TwinlensError(
+            "review_conflict",
+            f"Decision {decision.number} is on what visitors said of {decision.path}: to take it back there too, start "
+            "`twinlens review` with --feedback https://SERVER, or with TWINLENS_FEEDBACK.",
+        )
 
 
 async def _object(request: Request) -> dict[str, Any]:
@@ -256,15 +309,6 @@ def _text(given: dict[str, Any], name: str) -> str:
     if not isinstance(value, str):
         raise TwinlensError("invalid_request", f"A decision needs {name}, a text.")
     return value
-
-
-def _require_no_feedback(decision: Decision) -> None:
-    """Nobody would tell the store of it, where the photo would then wait for no decision any more."""
-    if decision.feedback is not None:
-        raise TwinlensError(
-            "feedback_unavailable",
-            f"Decision {decision.number} is on feedback: begin the review with TWINLENS_FEEDBACK or --feedback.",
-        )
 
 
 def _label_after(decision: Decision) -> str | None:

@@ -105,7 +105,7 @@ export class Server {
 
 /** Whether a path stands for a photo that visitors sent: only a decision brings it into the data set. */
 export function isNewcomer(path: string): boolean {
-  return path.startsWith('feedback:');
+  return path.startsWith('.feedback/');
 }
 
 /** Address of a photo's file. */

@@ -77,11 +77,11 @@ test('the strongest suggestion of another label', () => {
 });
 
 test('what visitors say is a filter of its own, and a new photo is known as one until it was decided on', () => {
-  const sent = photo('feedback:00ff', 'feedback');
+  const sent = photo('.feedback/00ff', 'feedback');
   const pile = new Pile([...PHOTOS, sent]);
   pile.show('feedback');
   expect([pile.length, pile.current]).toEqual([1, sent]);
-  expect([isNewcomer(sent.path), isNewcomer('hat/feedback:1.jpg')]).toEqual([true, false]);
+  expect([isNewcomer(sent.path), isNewcomer('feedback/1.jpg')]).toEqual([true, false]);
   expect(addressOf(sent)).toBe('photos/feedback%3A00ff');
   pile.decided(decided('relabel', sent.path, 'cap', '2026'));
   expect([pile.current, pile.count('feedback')]).toEqual([null, 0]);
@@ -91,7 +91,7 @@ test('what visitors say is a filter of its own, and a new photo is known as one 
 
 test('it is known which photos were loaded', () => {
   const pile = new Pile(PHOTOS);
-  expect([pile.knows('a'), pile.knows('feedback:00ff')]).toEqual([true, false]);
+  expect([pile.knows('a'), pile.knows('.feedback/00ff')]).toEqual([true, false]);
   pile.decided(decided('set-aside', 'a', null, null));
   expect(pile.knows('a')).toBe(true);
 });

@@ -53,6 +53,16 @@ def test_what_is_removed_is_gone(kept: list[str], tmp_path: Path, capsys) -> Non
     assert capsys.readouterr().err.startswith("twinlens: not_found: ")
 
 
+@pytest.mark.parametrize("what", [["stats"], ["list"], ["remove", "7"]])
+def test_a_path_that_is_mistyped_makes_no_database(
+    what: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    monkeypatch.setenv("TWINLENS_FEEDBACK", f"sqlite:///{tmp_path}/mistyped/x.db")
+    assert main(["feedback", *what]) == 2
+    assert capsys.readouterr().err.startswith("twinlens: invalid_setting: ")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_where_none_is_kept_that_is_said(capsys) -> None:
     assert main(["feedback", "stats"]) == 2
     assert capsys.readouterr().err.startswith("twinlens: invalid_setting: No feedback is kept")

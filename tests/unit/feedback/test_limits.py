@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from twinlens.errors import TwinlensError
-from twinlens.feedback import limits
 from twinlens.feedback.limits import Rate, network_of
 
 
@@ -17,7 +16,8 @@ from twinlens.feedback.limits import Rate, network_of
         ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
         ("2001:db8:1:2::ffff", "2001:db8:1:2::/64"),
         ("fe80::1%eth0", "fe80::/64"),
-        ("testclient", "testclient"),
+        ("testclient", "unknown"),
+        ("192.0.2.7 and more", "unknown"),
         ("", "unknown"),
         (None, "unknown"),
     ],
@@ -37,12 +37,16 @@ def test_each_client_has_a_limit_of_its_own() -> None:
     rate.hit("b")
 
 
-def test_those_who_said_nothing_for_long_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "_MOST_KNOWN", 10)
-    rate = Rate(1)
+def test_those_who_said_nothing_for_long_are_forgotten_a_few_at_a_time() -> None:
+    rate = Rate(50)
     for number in range(50):
         rate.hit(f"client {number}")
     for events in rate._storage.events.values():
         events.clear()  # as the storage does a minute later
     rate.hit("one more")
-    assert len(rate._storage.events) == 1
+    assert len(rate._storage.events) == 49  # two are gone, one has come: nobody waits for a look at all of them
+    for _ in range(40):
+        rate.hit("one more")
+    assert len(rate._storage.events) == len(rate._known) == 1
+    rate.hit("client 7")
+    assert len(rate._storage.events) == len(rate._known) == 2

@@ -23,12 +23,14 @@ TOKEN = "0123456789abcdef"
 ACCEPT = Verdict(action="accept", label="red", who="ana")
 
 
-def said(label: str | None, photo: str = "0", client: str = "a", predicted: str = "blue", score: float = 0.75):
+def said(
+    label: str | None, photo: str = "0", client: str = "a", predicted: str = "blue", score: float = 0.75, reopened=None
+):
     given = word(label, predicted, score).model_dump()
     return Feedback.model_validate(
         given
-        | {"id": f"{photo}{client}", "photo": photo * 64, "format": "png", "client": client, "received": "2026"}
-        | {"state": "new", "decision": None}
+        | {"id": f"{photo}{client}", "sequence": 1, "photo": photo * 64, "format": "png", "client": client}
+        | {"received": "2026", "state": "new", "decision": None, "reopened": reopened}
     )
 
 
@@ -44,7 +46,20 @@ def test_words_are_put_together_by_photo() -> None:
     assert [each.sha256[0] for each in found.values()] == ["0", "1"]
     first = found["0" * 64]
     assert first.said == [("green", 2), ("red", 1), (None, 1)]
-    assert (first.label, first.id, first.format) == ("green", "0a", "png")
+    assert (first.label, first.words[0].id, first.format) == ("green", "0a", "png")
+
+
+def test_what_was_said_last_comes_last() -> None:
+    early, late = said("red"), said("green", client="b").model_copy(update={"received": "2025"})
+    assert [word.client for word in grouped([early, late])["0" * 64].words] == ["b", "a"]
+
+
+def test_whether_a_decision_was_taken_back_since() -> None:
+    (waiting,) = grouped([said("red", reopened="2026-11-27T10:00:00+00:00")]).values()
+    assert waiting.was_reopened_since("2026-11-27T10:00:00+00:00")
+    assert not waiting.was_reopened_since("2026-11-27T10:00:01+00:00")
+    (waiting,) = grouped([said("red")]).values()
+    assert not waiting.was_reopened_since("2026-11-27T10:00:00+00:00")
 
 
 @pytest.mark.parametrize(
@@ -85,11 +100,17 @@ def test_the_store_of_this_machine(settings: Settings, desk: Desk, monkeypatch: 
     kept = [desk.take(encoded(colour), "192.0.2.7", word(), standard(64, 64))[0] for colour in colours]
     source = StoreSource(settings)
     assert list(source.waiting()) == kept
-    assert source.photo(kept[0].id) == desk.photo(kept[0].id)[0]
-    source.record(kept[0].id, ACCEPT)
+    assert source.photo(kept[0].photo) == desk.photo(kept[0].id)[0]
+    source.record(kept[0].photo, ACCEPT)
     assert [each.id for each in source.waiting()] == [each.id for each in kept[1:]]
-    source.record(kept[0].id, Verdict(action="reopen"))
+    source.record(kept[0].photo, Verdict(action="reopen"))
     assert len(list(source.waiting())) == 5
+
+
+def test_a_store_that_is_not_there_is_not_made(settings: Settings, tmp_path: Path) -> None:
+    with pytest.raises(TwinlensError, match="Correct the path") as caught:
+        StoreSource(settings)
+    assert caught.value.code == "invalid_setting" and list(tmp_path.iterdir()) == []
 
 
 Answering = Callable[[httpx.Request], httpx.Response]
@@ -106,11 +127,11 @@ def test_a_server_is_asked_page_by_page_with_the_token() -> None:
         asked.append(request)
         last = "after" in request.url.params
         words = [said("red", client="b" if last else "a").model_dump(mode="json")]
-        return httpx.Response(200, json={"feedback": words, "next": None if last else "0a"})
+        return httpx.Response(200, json={"feedback": words, "next": None if last else "7"})
 
     assert [each.id for each in server(answer).waiting()] == ["0a", "0b"]
     assert {request.headers["authorization"] for request in asked} == {f"Bearer {TOKEN}"}
-    assert [request.url.params.get("after") for request in asked] == [None, "0a"]
+    assert [request.url.params.get("after") for request in asked] == [None, "7"]
 
 
 def test_a_photo_and_a_decision() -> None:
@@ -171,6 +192,13 @@ def test_whatever_a_server_answers_is_an_error_with_a_code(answer: Answering, co
         ("https://ana:secret@server", TOKEN, "invalid_arguments"),
         ("http://server", TOKEN, "invalid_arguments"),
         ("http://127.0.0.1.example", TOKEN, "invalid_arguments"),
+        ("https://[::1", TOKEN, "invalid_arguments"),
+        ("https://server:abc", TOKEN, "invalid_arguments"),
+        ("https://server:65536", TOKEN, "invalid_arguments"),
+        ("https://server?secret", TOKEN, "invalid_arguments"),
+        ("https://ser ver", TOKEN, "invalid_arguments"),
+        ("https://\0server", TOKEN, "invalid_arguments"),
+        ("https://ana:secret@[::1", TOKEN, "invalid_arguments"),
         ("https://server", "", "unauthorised"),
     ],
 )
@@ -178,8 +206,22 @@ def test_a_token_is_sent_to_nobody_who_should_not_have_it(address: str, token: s
     with pytest.raises(TwinlensError) as caught:
         ServerSource(address, token)
     assert caught.value.code == code
+    assert "secret" not in caught.value.detail
 
 
 @pytest.mark.parametrize("address", ["http://127.0.0.1:3000", "http://localhost/", "http://[::1]:3000"])
 def test_this_machine_needs_no_encryption(address: str) -> None:
     ServerSource(address, TOKEN)
+
+
+@pytest.mark.parametrize(
+    ("address", "through"), [("http://localhost:3000", False), ("http://[::1]", False), ("https://server", True)]
+)
+def test_a_proxy_is_never_asked_for_this_machine(address: str, through: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://proxy.example:8080")
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:8080")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    client = ServerSource(address, TOKEN)._client
+    proxied = client._transport_for_url(httpx.URL(f"{address}/v1/feedback")) is not client._transport
+    assert proxied == through

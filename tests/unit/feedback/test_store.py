@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,13 +13,15 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import func, select, text, update
+from sqlalchemy import exc, func, select, text, update
 
 from tests.unit.feedback.made import ROOMY, photo, word
 from twinlens.errors import TwinlensError
+from twinlens.feedback import connect as connections
+from twinlens.feedback import store as stores
 from twinlens.feedback.connect import connected, writing
-from twinlens.feedback.schema import FEEDBACK, METADATA, PHOTOS
-from twinlens.feedback.store import Photo, Quota, Store
+from twinlens.feedback.schema import FEEDBACK, INSTALLATION, METADATA, PHOTOS
+from twinlens.feedback.store import Quota, Store
 from twinlens.settings import ROOT
 
 
@@ -94,17 +97,61 @@ class TestBoth:
     def test_a_quota_is_of_the_last_day(self, url: str, store: Store) -> None:
         quota = Quota(1, 1 << 40)
         store.add(photo(1), "ana", word(), quota)
-        assert code_of(store.check_room, photo(2), "ana", quota) == "feedback_quota"
+        assert code_of(store.add, photo(2), "ana", word(), quota) == "feedback_quota"
         written(url, update(FEEDBACK).values(received=datetime.now(UTC) - timedelta(hours=25)))
-        store.check_room(photo(2), "ana", quota)
         store.add(photo(2), "ana", word(), quota)
+
+    def test_a_client_has_so_many_bytes_a_day(self, store: Store) -> None:
+        quota = Quota(100, 1 << 40, bytes_per_day=2500)
+        for number in (1, 2):
+            store.add(photo(number), "ana", word(), quota)
+        assert code_of(store.add, photo(3), "ana", word(), quota) == "feedback_quota"
+        store.add(photo(3, 500), "ana", word(), quota)
+        store.add(photo(1), "ana", word("green"), quota)
+        store.add(photo(3), "bo", word(), quota)
+
+    def test_a_file_is_written_once_there_is_room_and_before_its_row(self, store: Store) -> None:
+        written: list[str] = []
+
+        def fails() -> None:
+            raise TwinlensError("feedback_unavailable", "")
+
+        assert code_of(store.add, photo(1), "ana", word(), ROOMY, fails) == "feedback_unavailable"
+        assert numbers(store) == (0, 0)
+        quota = Quota(1, 1 << 40)
+        store.add(photo(1), "ana", word(), quota, lambda: written.append("first"))
+        assert code_of(store.add, photo(2), "ana", word(), quota, lambda: written.append("too many")) == (
+            "feedback_quota"
+        )
+        assert written == ["first"]
+
+    def test_what_was_decided_on_long_ago_makes_room_and_the_decision_stays(self, store: Store) -> None:
+        quota, removed = Quota(100, 1500), []
+        number = store.add(photo(1), "ana", word("red"), quota)[0].id
+        assert store.prune(datetime.now(UTC), removed.append) == 0
+        store.decide(number, "red", "bo")
+        assert store.prune(datetime.now(UTC) - timedelta(days=1), removed.append) == 0
+        assert code_of(store.add, photo(2), "ana", word(), quota) == "feedback_full"
+
+        def fails(_: object) -> None:
+            raise TwinlensError("feedback_unavailable", "")
+
+        assert code_of(store.prune, datetime.now(UTC), fails) == "feedback_unavailable"
+        assert store.counts()["bytes"] == 1000
+        assert store.prune(datetime.now(UTC), removed.append) == 1
+        assert (removed, store.counts()["bytes"]) == ([photo(1)], 0)
+        store.add(photo(2), "ana", word(), quota)
+        assert store.find(number).state == "accepted"
+        assert code_of(store.reopen, number) == "review_conflict"
+        again, outcome = store.add(photo(1), "bo", word("green"), quota, lambda: removed.append("written again"))
+        assert (outcome, again.state, len(removed)) == ("accepted", "relabelled", 1)
+        assert store.prune(datetime.now(UTC), removed.append) == 0
 
     def test_the_photos_together_have_a_bound(self, store: Store) -> None:
         quota = Quota(100, 2500)
         store.add(photo(1), "ana", word(), quota)
         store.add(photo(2), "ana", word(), quota)
-        for work in (store.check_room, lambda *some: store.add(some[0], some[1], word(), some[2])):
-            assert code_of(work, photo(3), "bo", quota) == "feedback_full"
+        assert code_of(store.add, photo(3), "bo", word(), quota) == "feedback_full"
         store.add(photo(1), "bo", word(), quota)  # is there already, and takes no room
         store.add(photo(4, 500), "bo", word(), quota)
         assert store.counts()["bytes"] == 2500
@@ -124,17 +171,33 @@ class TestBoth:
         assert set(outcomes) <= {"accepted", "replayed", "feedback_quota"}
         assert numbers(store) == (5, 5)
 
-    def test_pages_have_everything_once(self, url: str, store: Store) -> None:
-        kept = [store.add(photo(number), "ana", word(), ROOMY)[0].id for number in range(7)]
-        # As those of one moment are, which the time alone does not tell apart.
-        written(url, update(FEEDBACK).values(received=datetime.now(UTC)))
-        found: list[str] = []
-        while page := store.page(None, 3, found[-1] if found else None):
-            found += [each.id for each in page]
-        assert sorted(found) == sorted(kept) and len(found) == 7
+    def test_pages_have_everything_once_whatever_becomes_of_it_meanwhile(self, store: Store) -> None:
+        kept = [store.add(photo(number), "ana", word(), ROOMY)[0] for number in range(7)]
+        first = store.page(None, 3)
+        # What is said anew stays where it was, and the last one of a page may go.
+        store.add(photo(0), "ana", word("green"), ROOMY)
+        store.remove(first[-1].id)
+        found, after = first, first[-1].sequence
+        while page := store.page(None, 3, after):
+            found, after = found + page, page[-1].sequence
+        assert found == kept
+        store.remove(kept[-1].id)
+        late, _ = store.add(photo("late"), "ana", word(), ROOMY)
+        assert store.page(None, 9, after) == [late]
         for unknown in ("00000000-0000-0000-0000-000000000000", "nonsense", "'; DROP TABLE feedback; --", "\0"):
-            assert code_of(store.page, None, 3, unknown) == "invalid_request"
             assert code_of(store.find, unknown) == "not_found"
+
+    def test_a_photo_is_known_by_its_digest_whoever_takes_back_what_they_said(self, store: Store) -> None:
+        one, other = (store.add(photo(), name, word("red"), ROOMY)[0].id for name in "ab")
+        assert store.find(photo().sha256).id == one
+        assert code_of(store.remove, photo().sha256) == "not_found"  # that is nobody's word
+        store.remove(one)
+        assert store.decide(photo().sha256, "red", "ana").id == other
+        assert store.find(other).state == "accepted"
+        reopened = store.reopen(photo().sha256)
+        assert (reopened.state, reopened.reopened is not None) == ("new", True)
+        assert store.decide(photo().sha256, None, "ana").reopened is None
+        assert code_of(store.decide, photo("none").sha256, "red", "ana") == "not_found"
 
     def test_a_decision_is_on_the_photo_and_says_who_was_right(self, store: Store) -> None:
         red, green, none = (
@@ -168,18 +231,19 @@ class TestBoth:
 
     def test_what_is_removed_leaves_the_photo_to_those_who_spoke_of_it_too(self, store: Store) -> None:
         one, other = (store.add(photo(), name, word(), ROOMY)[0].id for name in "ab")
-        forgotten: list[Photo] = []
+        removed: list[object] = []
+        store.remove(one, removed.append)
+        assert removed == []
 
-        def fails(_: Photo) -> None:
+        def fails(_: object) -> None:
             raise TwinlensError("feedback_unavailable", "")
 
-        store.remove(one, forgotten.append)
-        assert forgotten == [] and numbers(store) == (1, 1)
         assert code_of(store.remove, other, fails) == "feedback_unavailable"
-        assert numbers(store) == (1, 1)
-        store.remove(other, forgotten.append)
-        assert forgotten == [photo()] and numbers(store) == (0, 0)
-        assert code_of(store.remove, other, forgotten.append) == "not_found"
+        assert store.find(other).id == other
+        store.remove(other, removed.append)
+        assert removed == [photo()]
+        assert numbers(store) == (0, 0)
+        assert code_of(store.remove, other) == "not_found"
 
     def test_how_much_there_is(self, store: Store) -> None:
         assert store.counts() == {
@@ -253,3 +317,24 @@ def test_a_password_is_in_no_error_and_no_log(url: str, code: str, caplog) -> No
         Store(url)
     assert caught.value.code == code
     assert "hunter2" not in caught.value.detail + caplog.text
+
+
+def test_tables_that_are_gone_or_closed_have_the_databases_code(caplog) -> None:
+    for error in (exc.ProgrammingError, exc.OperationalError):
+        with pytest.raises(TwinlensError) as caught, stores._reached():
+            raise error("SELECT", {}, Exception("permission denied for table feedback"))
+        assert caught.value.code == "feedback_unavailable" and "permission" not in caught.value.detail
+    assert "permission denied" in caplog.text
+
+
+def test_who_waits_for_another_one_too_long_is_told_so(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "_PATIENCE_SECONDS", 1)
+    store, other = Store(url), connected(url)
+    with writing(other).begin() as holding:
+        holding.execute(select(INSTALLATION.c.id).with_for_update())
+        started = time.monotonic()
+        assert code_of(store.add, photo(), "ana", word(), ROOMY) == "feedback_unavailable"
+        assert time.monotonic() - started < 5
+    store.add(photo(), "ana", word(), ROOMY)
+    store.close()
+    other.dispose()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -17,9 +18,10 @@ from starlette.applications import Starlette
 from tests import images, models
 from twinlens.classifier import Classifier
 from twinlens.errors import TwinlensError
+from twinlens.http import feedback as feedbacks
 from twinlens.http import problems
 from twinlens.http.engine import Engine
-from twinlens.http.feedback import FeedbackApi
+from twinlens.http.feedback import FeedbackApi, Hand
 from twinlens.http.metrics import Metrics
 from twinlens.http.request import Arrivals
 from twinlens.settings import Settings
@@ -33,8 +35,9 @@ BEARER = {"Authorization": f"Bearer {TOKEN}"}
 class Site:
     """A server's routes, and clients of several addresses."""
 
-    def __init__(self, app: Starlette, registry: CollectorRegistry) -> None:
+    def __init__(self, app: Starlette, registry: CollectorRegistry, engine: Engine, api: FeedbackApi) -> None:
         self._app, self._registry = app, registry
+        self.engine, self.api = engine, api
 
     async def ask(self, method: str, path: str, address: str = "192.0.2.7", **options: Any) -> httpx.Response:
         transport = httpx.ASGITransport(self._app, client=(address, 1))
@@ -83,7 +86,7 @@ async def _run(settings: Settings, test: Test) -> None:
     app.state.max_body_bytes, app.state.arrivals = settings.max_body_bytes, Arrivals(1 << 30, metrics)
     api.start()
     try:
-        await test(Site(app, registry))
+        await test(Site(app, registry, engine, api))
     finally:
         await api.stop()
         await engine.stop()
@@ -257,6 +260,10 @@ def test_a_huge_file_is_refused_before_it_is_held(run, tmp_path: Path) -> None:
         ({"files": {"image": ("a", PHOTO)}, "data": {"model": "7" * 63}}, "invalid_request"),
         ({"files": {"image": ("a", PHOTO)}, "data": {"model": "7" * 65}}, "invalid_request"),
         ({"files": {"image": ("a", PHOTO)}, "headers": {"sec-fetch-site": "cross-site"}}, "not_allowed"),
+        ({"files": {"image": ("a", PHOTO)}, "headers": {"origin": "https://evil.example"}}, "not_allowed"),
+        ({"files": {"image": ("a", PHOTO)}, "headers": {"origin": "http://server:8080"}}, "not_allowed"),
+        ({"files": {"image": ("a", PHOTO)}, "headers": {"origin": "null"}}, "not_allowed"),
+        ({"files": {"image": ("a", PHOTO)}, "headers": {"origin": "http://[server"}}, "not_allowed"),
     ],
 )
 def test_what_is_no_feedback(run, tmp_path: Path, options: dict[str, Any], expected: str) -> None:
@@ -265,6 +272,96 @@ def test_what_is_no_feedback(run, tmp_path: Path, options: dict[str, Any], expec
         assert await site.listed() == [] and files(tmp_path / "x-photos") == []
 
     run(test)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"origin": "http://server"},
+        {"origin": "https://SERVER", "host": "server:443"},
+        {"origin": "http://server:3000", "host": "server:3000"},
+        {"origin": "https://proxy.example", "sec-fetch-site": "same-origin"},
+    ],
+)
+def test_the_servers_own_page_may_speak(run, headers: dict[str, str]) -> None:
+    async def test(site: Site) -> None:
+        answer = await site.ask("POST", "/v1/feedback", files={"image": ("a", PHOTO)}, headers=headers)
+        assert answer.status_code == 201
+
+    run(test)
+
+
+def test_another_site_does_not_use_up_what_a_visitor_may_say(run) -> None:
+    async def test(site: Site) -> None:
+        for _ in range(3):
+            answer = await site.ask("POST", "/v1/feedback", headers={"sec-fetch-site": "cross-site"})
+            assert code(answer) == "not_allowed"
+        assert (await site.say("red")).status_code == 201
+
+    run(test, feedback_per_minute=1)
+
+
+def test_a_store_that_hangs_holds_up_feedback_and_nothing_else(run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feedbacks, "_MOST_IN_HAND", 3)
+
+    async def test(site: Site) -> None:
+        going_on = threading.Event()
+        take = site.api._desk.take
+
+        def hang(*arguments: Any) -> Any:
+            assert going_on.wait(30)
+            return take(*arguments)
+
+        monkeypatch.setattr(site.api._desk, "take", hang)
+        waiting = []
+        for number in range(3):
+            waiting.append(asyncio.create_task(site.say("red", address=f"192.0.2.{number}")))
+            while site.api._hand._photos <= number or site.engine._in_hand:
+                await asyncio.sleep(0.01)
+        answer = await site.say("red", address="192.0.2.9")
+        assert (answer.status_code, code(answer)) == (429, "overloaded") and "retry-after" in answer.headers
+        told = await asyncio.wait_for(site.engine.classify(PHOTO, 1), 10)
+        assert told["predictions"][0]["label"] == "blue"
+        waiting[2].cancel()  # a client that goes takes with it what nobody has begun to keep
+        await asyncio.wait(waiting[2:])
+        while site.api._hand._photos > 2:
+            await asyncio.sleep(0.01)
+        going_on.set()
+        assert [(await each).status_code for each in waiting[:2]] == [201, 201]
+        assert (site.api._hand._photos, site.api._hand._bytes) == (0, 0)
+        assert (await site.say("red", address="192.0.2.9")).status_code == 201
+
+    run(test, max_waiting=1)
+
+
+def test_a_photo_that_is_none_is_no_longer_in_hand(run) -> None:
+    async def test(site: Site) -> None:
+        assert code(await site.say("red", b"no photo")) == "not_an_image"
+        assert (site.api._hand._photos, site.api._hand._bytes) == (0, 0)
+
+    run(test)
+
+
+def test_feedback_in_hand_has_a_bound_in_bytes_and_one_photo_is_always_taken() -> None:
+    hand = Hand()
+    let_go = hand.take(2**30)
+    with pytest.raises(TwinlensError) as caught:
+        hand.take(1)
+    assert caught.value.code == "overloaded"
+    let_go()
+    hand.take(1)
+    hand.take(1)
+
+
+def test_who_believes_everyone_is_warned(run, monkeypatch: pytest.MonkeyPatch, caplog) -> None:
+    async def test(site: Site) -> None:
+        assert (await site.say("red")).status_code == 201
+
+    run(test)
+    assert "FORWARDED_ALLOW_IPS" not in caplog.text
+    monkeypatch.setenv("FORWARDED_ALLOW_IPS", "*")
+    run(test)
+    assert "FORWARDED_ALLOW_IPS is *" in caplog.text
 
 
 def test_reading_and_deciding_need_the_token(run) -> None:
@@ -303,18 +400,21 @@ def test_pages_photos_and_decisions(run) -> None:
         for photo in (PHOTO, OTHER):
             await site.say("red", photo)
         page = (await site.ask("GET", "/v1/feedback", params={"limit": 1}, headers=BEARER)).json()
-        assert page["next"] == page["feedback"][0]["id"]
+        assert page["next"] == str(page["feedback"][0]["sequence"])
         (last,) = await site.listed(after=page["next"], state="new", limit=2)
         photo = await site.ask("GET", f"/v1/feedback/{last['id']}/photo", headers=BEARER)
         assert (photo.headers["content-type"], photo.headers["cache-control"]) == ("image/png", "no-store")
-        decision = f"/v1/feedback/{last['id']}/decision"
+        by_digest = await site.ask("GET", f"/v1/feedback/{last['photo']}/photo", headers=BEARER)
+        assert by_digest.content == photo.content
+        decision = f"/v1/feedback/{last['photo']}/decision"
         accept = {"action": "accept", "label": "red", "who": "ana"}
         decided = (await site.ask("POST", decision, json=accept, headers=BEARER)).json()
         assert (decided["state"], decided["decision"]["who"]) == ("accepted", "ana")
         assert [row["state"] for row in await site.listed()] == ["new", "accepted"]
         reopened = await site.ask("POST", decision, json={"action": "reopen"}, headers=BEARER)
         assert reopened.json()["state"] == "new"
-        for params in ({"state": "x"}, {"limit": "0"}, {"limit": "1001"}, {"limit": "9" * 500}, {"after": "x"}):
+        limits, cursors = ("0", "1001", "9" * 500), ("x", "-1", "9" * 19, last["id"])
+        for params in ({"state": "x"}, *({"limit": each} for each in limits), *({"after": each} for each in cursors)):
             answer = await site.ask("GET", "/v1/feedback", params=params, headers=BEARER)
             assert code(answer) == "invalid_request"
         for body in (b"", b"[]", b"{", b'{"action": "burn"}', b"[" * 9000):

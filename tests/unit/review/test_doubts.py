@@ -94,8 +94,8 @@ def said(photo: str, *labels: str | None, predicted: str = "cap") -> dict[str, W
     """What clients say of a photo, one each."""
     words = [
         Feedback(
-            id=str(number), photo=photo * 64, format="jpeg", client=str(number), label=label, predicted=predicted,
-            score=0.8, model=MODEL, received="2026", state="new", decision=None,
+            id=str(number), sequence=number, photo=photo * 64, format="jpeg", client=str(number), label=label,
+            predicted=predicted, score=0.8, model=MODEL, received="2026", state="new", decision=None,
         )
         for number, label in enumerate(labels)
     ]  # fmt: skip
@@ -114,11 +114,11 @@ def test_a_photo_that_visitors_sent_comes_among_the_others() -> None:
     found = doubts(ROWS[:2], JUDGED, {}, said("1", "hat"))
     assert [(each.path, each.score) for each in found] == [
         ("hat/b", pytest.approx(0.9)),
-        (f"feedback:{'1' * 64}", pytest.approx(0.8)),
+        (f".feedback/{'1' * 64}", pytest.approx(0.8)),
         ("hat/a", 0.0),
     ]
     assert as_json(found[1]) == {
-        "path": f"feedback:{'1' * 64}",
+        "path": f".feedback/{'1' * 64}",
         "label": "hat",
         "split": None,
         "reviewed": None,

@@ -36,27 +36,28 @@ class Kept:
         sha256 = hashlib.sha256(data).hexdigest()
         self.files[sha256] = data
         self.words[number] = Feedback(
-            id=number, photo=sha256, format="png", client=number, label=label, predicted="cap", score=0.6, model=MODEL,
-            received="2026-11-27T00:00:00+00:00", state="new", decision=None,
+            id=number, sequence=int(number), photo=sha256, format="png", client=number, label=label, predicted="cap",
+            score=0.6, model=MODEL, received="2026-11-27T00:00:00+00:00", state="new", decision=None,
         )  # fmt: skip
 
     def waiting(self) -> Iterator[Feedback]:
         self._reach()
         return iter([word for word in self.words.values() if word.state == "new"])
 
-    def photo(self, number: str) -> bytes:
+    def photo(self, sha256: str) -> bytes:
         self._reach()
-        return self.files[self.words[number].photo]
+        return self.files[sha256]
 
-    def record(self, number: str, verdict: Verdict) -> None:
+    def record(self, sha256: str, verdict: Verdict) -> None:
         self._reach()
-        if number not in self.words:
+        if sha256 not in {word.photo for word in self.words.values()}:
             raise TwinlensError("not_found", "")
-        self.recorded.append((number, verdict.action))
+        self.recorded.append((sha256, verdict.action))
         made = Decided(label=verdict.label, who=verdict.who or "", time="") if verdict.action != "reopen" else None
         for each in self.words.values():
-            if each.photo == self.words[number].photo:
-                change = {"state": "accepted" if made else "new", "decision": made}
+            if each.photo == sha256:
+                reopened = None if made else log.now()
+                change = {"state": "accepted" if made else "new", "decision": made, "reopened": reopened}
                 self.words[each.id] = each.model_copy(update=change)
 
     def _reach(self) -> None:
@@ -107,9 +108,9 @@ def test_a_photo_that_is_taken_in_is_a_row_to_learn_from(kept: Kept, data: Path,
     decision = take_in(loaded(kept, data), data, label)
     (row,) = [row for row in manifest.require(data) if row not in before]
     assert row.path == f"{label}/{SHA256[:20]}.png" and (data / row.path).read_bytes() == RED
-    assert (row.label, row.split, row.origin, row.sha256) == (label, "train", "feedback:1", SHA256)
+    assert (row.label, row.split, row.origin, row.sha256) == (label, "train", f"feedback:{SHA256}", SHA256)
     assert row.reviewed is not None
-    assert (decision.action, decision.feedback, decision.before) == (action, "1", None)
+    assert (decision.action, decision.feedback, decision.before) == (action, SHA256, None)
     assert decision.manifest == manifest.digest(manifest.require(data))
     assert {word.decision and word.decision.label for word in kept.words.values()} == {label}
     assert loaded(kept, data).said == {}
@@ -120,7 +121,7 @@ def test_a_photo_that_is_left_out_is_nowhere(kept: Kept, data: Path) -> None:
     waiting = queue.named(PREFIX + SHA256)
     assert waiting is not None
     queue.settle(Reviewer(data, "ana").leave_out(newcomer(waiting)))
-    assert manifest.require(data) == before and kept.recorded == [("1", "set-aside")]
+    assert manifest.require(data) == before and kept.recorded == [(SHA256, "set-aside")]
     with pytest.raises(TwinlensError) as caught:
         queue.named(PREFIX + SHA256)
     assert caught.value.code == "review_conflict"
@@ -167,7 +168,7 @@ def test_a_decision_that_could_not_be_written_back_is_later(kept: Kept, data: Pa
     assert "not written back yet" in caplog.text and queue.said == {}
     kept.away = False
     again = loaded(kept, data)  # another process, which has the log alone
-    assert kept.recorded == [("1", "accept")] and again.said == {}
+    assert kept.recorded == [(SHA256, "accept")] and again.said == {}
     assert loaded(kept, data).said == {} and len(kept.recorded) == 1
 
 
@@ -191,6 +192,29 @@ def test_feedback_that_was_removed_meanwhile_holds_nothing_up(kept: Kept, data: 
     queue.settle(Reviewer(data, "ana").take_in(newcomer(waiting), "hat", data_of_photo))
     Reviewer(data, "ana").undo(queue.reopen)
     assert SHA256 not in {row.sha256 for row in manifest.require(data)}
+
+
+def test_a_word_that_was_taken_back_leaves_the_decision_to_the_other_words_on_the_photo(kept: Kept, data: Path) -> None:
+    queue = loaded(kept, data)
+    waiting = queue.named(PREFIX + SHA256)
+    assert waiting is not None
+    del kept.words[waiting.words[0].id]
+    take_in(queue, data)
+    assert {word.state for word in kept.words.values()} == {"accepted"} and len(kept.words) == 2
+    Reviewer(data, "ana").undo(queue.reopen)
+    assert {word.state for word in kept.words.values()} == {"new"}
+
+
+def test_a_decision_that_was_taken_back_at_the_source_is_not_written_there_again(kept: Kept, data: Path) -> None:
+    take_in(loaded(kept, data), data)
+    kept.record(SHA256, Verdict(action="reopen"))
+    queue = loaded(kept, data)
+    assert list(queue.said) == [SHA256]
+    assert [action for _, action in kept.recorded] == ["accept", "reopen"]
+    (row,) = [row for row in manifest.require(data) if row.sha256 == SHA256]
+    queue.settle(Reviewer(data, "ana").relabel(row.path, row.label, "cap", SHA256))
+    assert {word.decision and word.decision.label for word in kept.words.values()} == {"cap"}
+    assert loaded(kept, data).said == {}
 
 
 def test_what_a_crash_cut_off_is_told_and_listed_by_what_comes_next(kept: Kept, data: Path, kill: Kill) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import io
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from PIL import Image
 from starlette.types import ASGIApp
 
 from tests.unit.feedback.made import encoded, word
@@ -17,10 +20,13 @@ from tests.unit.review.made import data_set
 from training.rules import standard
 from twinlens.dataset import manifest
 from twinlens.dataset.manifest import Row
+from twinlens.errors import TwinlensError
 from twinlens.feedback.desk import Desk
+from twinlens.feedback.rows import Feedback
 from twinlens.feedback.source import StoreSource
 from twinlens.review.decide import Reviewer
 from twinlens.review.doubts import Reason
+from twinlens.review.known import digests_as_sent
 from twinlens.review.queue import Queue
 from twinlens.review.server import TOKEN_HEADER, application
 from twinlens.settings import Settings
@@ -156,8 +162,11 @@ class Visited:
         listed = (folder / "data" / rows[0].path).read_bytes()
         self.known = self.desk.take(listed, "192.0.2.9", word("hat"), rules)[0]
         reviewer = Reviewer(folder / "data", "ana")
-        self.client = Client(application(reviewer, folder / "page", None, {}, Queue(StoreSource(settings))))
-        self.path = f"feedback:{self.new[0].photo}"
+        self.source = StoreSource(settings)
+        as_sent = partial(digests_as_sent, folder / "data", rules=rules, limits=settings.limits)
+        self.client = Client(application(reviewer, folder / "page", None, {}, Queue(self.source), as_sent))
+        self.without = Client(application(reviewer, folder / "page", None, {}))
+        self.path = f".feedback/{self.new[0].photo}"
 
     def photos(self) -> dict[str, Any]:
         return {each["path"]: each for each in self.client.get("/api/photos").json()["photos"]}
@@ -168,6 +177,21 @@ class Visited:
 
     def undo(self) -> httpx.Response:
         return self.client.post("/api/undo", json={}, headers=token(self.client))
+
+    def noted(self, data: Path, label: str = "hat") -> Feedback:
+        """A photo to test on in the data set, with notes in its file, that a visitor sends without them."""
+        exif = Image.Exif()
+        exif[0x010E] = "a note"
+        picture, file, sent = Image.new("RGB", (31, 30), "green"), io.BytesIO(), io.BytesIO()
+        picture.save(file, "JPEG", exif=exif)
+        picture.save(sent, "JPEG")
+        (data / "hat" / "noted.jpg").write_bytes(file.getvalue())
+        sha256 = hashlib.sha256(file.getvalue()).hexdigest()
+        row = Row(path="hat/noted.jpg", sha256=sha256, label="hat", split="test")
+        manifest.write(data, [*manifest.require(data), row])
+        kept = self.desk.take(sent.getvalue(), "192.0.2.11", word(label), standard(64, 64))[0]
+        assert kept.photo != sha256
+        return kept
 
     def states(self) -> list[str]:
         return [self.desk.store.find(each.id).state for each in (*self.new, self.known)]
@@ -190,7 +214,7 @@ def test_what_visitors_say_is_shown_and_their_photos_are_given_out(visited: Visi
     assert photos[rows[0].path]["feedback"]["said"] == [{"label": "hat", "clients": 1}]
     answer = visited.client.get(f"/photos/{visited.path}")
     assert (answer.content, answer.headers["content-type"]) == (visited.photo, "image/png")
-    assert visited.client.get(f"/photos/feedback:{'0' * 64}").status_code == 404
+    assert visited.client.get(f"/photos/.feedback/{'0' * 64}").status_code == 404
 
 
 def test_a_decision_on_a_new_photo_is_told_to_the_store_and_undone(visited: Visited, tmp_path: Path) -> None:
@@ -224,13 +248,45 @@ def test_a_decision_on_a_photo_that_is_there_settles_what_was_said_of_it(visited
     assert visited.states()[-1] == "set-aside"
 
 
-def test_without_the_store_a_decision_on_feedback_is_not_taken_back(
-    visited: Visited, client: Client, tmp_path: Path
-) -> None:
+def test_a_photo_to_test_on_does_not_come_in_once_more_without_its_notes(visited: Visited, tmp_path: Path) -> None:
+    seen = visited.photos()
+    kept = visited.noted(tmp_path / "data")
+    path = f".feedback/{kept.photo}"
+    photos = visited.photos()
+    assert path not in photos and len(photos) == len(seen) + 1
+    assert photos["hat/noted.jpg"]["feedback"]["said"] == [{"label": "hat", "clients": 1}]
+    told = visited.decide("confirm", path, "hat")
+    assert (told.status_code, told.json()["code"]) == (409, "review_conflict")
+    assert visited.decide("confirm", "hat/noted.jpg", "hat").status_code == 200
+    assert visited.desk.store.find(kept.id).state == "accepted"
+    assert visited.undo().json()["path"] == "hat/noted.jpg"
+    assert visited.desk.store.find(kept.id).state == "new"
+
+
+def test_what_visitors_said_is_not_undone_where_they_are_not_heard(visited: Visited, tmp_path: Path) -> None:
+    visited.photos()
     seen = visited.photos()[visited.path]["label"]
-    assert visited.decide("relabel", visited.path, seen, label="beret").status_code == 200
+    visited.decide("relabel", visited.path, seen, label="beret")
     after = manifest.require(tmp_path / "data")
-    refused = client.post("/api/undo", json={}, headers=token(client))  # of a review that looks at no feedback
-    assert (refused.status_code, refused.json()["code"]) == (503, "feedback_unavailable")
-    assert manifest.require(tmp_path / "data") == after and visited.states()[0] == "relabelled"
+    told = visited.without.post("/api/undo", json={}, headers=token(visited.without)).json()
+    assert told["code"] == "review_conflict" and "--feedback" in told["detail"]
+    assert manifest.require(tmp_path / "data") == after and visited.states()[:2] == ["relabelled"] * 2
     assert visited.undo().status_code == 200
+
+
+def test_an_undo_stands_though_what_waits_cannot_be_read_then(
+    visited: Visited, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = manifest.require(tmp_path / "data")
+    seen = visited.photos()[visited.path]["label"]
+    visited.decide("relabel", visited.path, seen, label="beret")
+
+    def away() -> None:
+        raise TwinlensError("feedback_unavailable", "away")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(visited.source, "waiting", away)
+        told = visited.undo()
+        assert (told.status_code, told.json()["path"]) == (200, visited.path)
+    assert manifest.require(tmp_path / "data") == before
+    assert visited.path in visited.photos()

@@ -19,8 +19,9 @@ def upgrade() -> None:
         "installation",
         sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("client_key", sa.LargeBinary, nullable=False),
+        sa.Column("last_sequence", sa.BigInteger, nullable=False),
     )
-    op.bulk_insert(installation, [{"id": 1, "client_key": secrets.token_bytes(32)}])
+    op.bulk_insert(installation, [{"id": 1, "client_key": secrets.token_bytes(32), "last_sequence": 0}])
     op.create_table(
         "photos",
         sa.Column("sha256", sa.String(64), primary_key=True),
@@ -30,10 +31,12 @@ def upgrade() -> None:
         sa.Column("decided_at", moment),
         sa.Column("decided_by", sa.Text),
         sa.Column("decided_label", sa.Text),
+        sa.Column("reopened_at", moment),
     )
     op.create_table(
         "feedback",
         sa.Column("id", sa.Uuid, primary_key=True),
+        sa.Column("sequence", sa.BigInteger, nullable=False),
         sa.Column("photo", sa.String(64), sa.ForeignKey("photos.sha256"), nullable=False),
         sa.Column("client", sa.String(32), nullable=False),
         sa.Column("label", sa.Text),
@@ -45,6 +48,6 @@ def upgrade() -> None:
         sa.Column("asked_digest", sa.String(64)),
         sa.Column("received", moment, nullable=False),
         sa.UniqueConstraint("photo", "client"),
+        sa.UniqueConstraint("sequence"),
     )
-    op.create_index(None, "feedback", ["received", "id"])
     op.create_index(None, "feedback", ["client", "received"])
