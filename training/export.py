@@ -192,7 +192,7 @@ def export(
         raise
     if current:
         with changing(out):
-            put_in_use(out, published.name, whose, run=str(run), run_sha256=checkpoint.best_sha256(run))
+            put_in_use(out, published.name, whose, run=run, run_sha256=checkpoint.best_sha256(run))
     return open_version(published)
 
 

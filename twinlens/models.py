@@ -48,8 +48,9 @@ def rollback(settings: Settings, version: str | None, who: str | None) -> int:
         version is not there, or not whole; ``invalid_arguments`` for what is no name.
     """
     model, publisher = settings.model_folder, publishing.publisher(who)
-    before = current_version(model)
+    current_version(model)  # a folder that is none is an error, and no place for a lock
     with publishing.changing(model):
+        before = current_version(model)
         wanted = publishing.earlier_version(model) if version is None else check_version_name(version)
         if wanted == before:
             sys.stdout.write(f"{model.name}: {wanted} is in use already\n")

@@ -44,9 +44,11 @@ class Publication(BaseModel):
     replaced: str | None
     """The version that was in use before; ``None`` for the first one."""
     run: str | None = None
-    """Folder of the training run that learning can go on from, as it was given."""
+    """Folder of the training run that learning can go on from, absolute."""
     run_sha256: Sha256 | None = None
     """Of that run's ``best.pt``: another run may lie there by now."""
+    unattended: bool = False
+    """Published by a command that nobody waits for (``retrain --watch``)."""
 
 
 def publisher(who: str | None) -> str:
@@ -93,13 +95,15 @@ def put_in_use(
     version: str,
     who: str,
     action: Action = "publish",
-    run: str | None = None,
+    run: Path | None = None,
     run_sha256: str | None = None,
+    unattended: bool = False,
 ) -> Publication:
     """Record a version as the one in use, then make it that, in one step.
 
     :param model: the model's folder, held by :func:`changing`.
     :param who: whose doing it is.
+    :param run: recorded as absolute, since the next command may be given elsewhere.
     :raises TwinlensError: as :func:`twinlens.store.open_version` does, before anything is changed.
     """
     opened = open_version(model / version)
@@ -110,8 +114,9 @@ def put_in_use(
         version=version,
         digest=opened.digest,
         replaced=_in_use(model),
-        run=run,
+        run=None if run is None else str(run.resolve()),
         run_sha256=run_sha256,
+        unattended=unattended,
     )
     with (model / LOG).open("ab+") as stream:
         end_at_line(stream)
@@ -166,6 +171,25 @@ def earlier_version(model: Path) -> str:
         f"{model / LOG} does not say what was in use before {now}. Say which version: twinlens rollback VERSION "
         f"(there are: {others}).",
     )
+
+
+def attended_version(model: Path) -> str:
+    """The version in use if a person has published it, else the last one before it that a person has.
+
+    Going back to a version does not make it one that a person has published: nobody need have looked at its answers.
+
+    :param model: the model's folder.
+    :return: the version in use too where nothing is recorded of how it came there: somebody has put it there by hand.
+    :raises TwinlensError: ``model_not_found`` if there is no such model; ``invalid_model`` if the log is damaged.
+    """
+    now = current_version(model)
+    for publication in reversed(history(model)):
+        if publication.version != now or publication.action != "publish":
+            continue
+        if not publication.unattended or publication.replaced is None:
+            break
+        now = publication.replaced
+    return now
 
 
 def versions(model: Path) -> list[str]:

@@ -2,7 +2,8 @@
 
 Server, page and command line all find a model through ``current``. A version is published by renaming a finished
 folder into place and then replacing ``current`` in one step, so a reader sees the old version or the new one,
-never half of either.
+never half of either. All of it is on the disk before ``current`` names it, so that also a machine that loses its power
+keeps a whole version in use.
 """
 
 from __future__ import annotations
@@ -138,6 +139,7 @@ def set_current(model: Path, version: str) -> None:
     if not (model / version / CONTRACT).is_file():
         raise TwinlensError("model_not_found", f"There is no version {version!r} in {model}.")
     write_atomically(model / CURRENT, f"{version}\n".encode())
+    _to_disk(model)
 
 
 def publish(staged: Path, model: Path, version: str) -> Path:
@@ -151,7 +153,12 @@ def publish(staged: Path, model: Path, version: str) -> Path:
     if target.exists():
         raise TwinlensError("already_exists", f"{target} exists already. Give another --version, or remove it.")
     model.mkdir(parents=True, exist_ok=True)
+    for folder, _, files in os.walk(staged):
+        for name in files:
+            _to_disk(Path(folder, name))
+        _to_disk(Path(folder))
     staged.rename(target)
+    _to_disk(model)
     return target
 
 
@@ -182,3 +189,12 @@ def end_at_line(log: IO[bytes]) -> None:
     """
     log.seek(0)
     log.truncate(log.read().rfind(b"\n") + 1)
+
+
+def _to_disk(path: Path) -> None:
+    """Wait until a file's bytes, or the names in a folder, are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -7,6 +7,7 @@ from collections import Counter
 
 import httpx
 import pytest
+from PIL import Image
 
 from tests import images, models
 from tests.integration.answers import metrics, scores
@@ -17,14 +18,19 @@ from twinlens.settings import Settings
 
 SWAPS = 20
 CLIENTS = 6
-PHOTOS = {colour: images.encoded(models.picture(colour), "PNG") for colour in ("red", "green", "cyan", "white")}
+PHOTOS = {colour: images.encoded(models.picture(colour), "PNG") for colour in ("red", "green", "white")}
+PHOTOS["clear"] = images.encoded(Image.new("RGBA", (90, 80)), "PNG")
 
 
 def differing(number):
-    """What tells a version's answers from every other's: the names of its labels, and how sure it is of them."""
+    """What tells a version's answers from every other's: its labels, its network, and how it decodes.
+
+    Through nothing is seen the background, so pixels that one version has decoded give another one other scores.
+    """
     names = [f"{label} {number}" for label in models.LABELS]
     labels = [{"name": name, "display": {"en": name}} for name in names]
-    return {"labels": labels, "temperature": 1 + number / 10}
+    decode = dict(models.DECODE, alpha_background=(12 * number, 255 - 12 * number, 128))
+    return {"labels": labels, "temperature": 1 + number / 10, "leaning": {"cyan": number / 8}, "decode": decode}
 
 
 def golden(folder):

@@ -1,3 +1,4 @@
+import contextlib
 import json
 
 import pytest
@@ -79,6 +80,23 @@ def test_rollback_to_a_version_that_is_named(command, folder, capsys):
     assert command("rollback", "v2") == 0
     assert "in use already" in capsys.readouterr().out
     assert len(publishing.history(folder)) == 3
+
+
+def test_what_is_in_use_is_looked_at_once_nobody_else_publishes(command, folder, capsys, monkeypatch):
+    """Another command publishes v2 while rollback waits for its turn."""
+    changing = publishing.changing
+
+    @contextlib.contextmanager
+    def after_another(model):
+        with changing(model):
+            publishing.put_in_use(model, "v2", "bo")
+        with changing(model):
+            yield
+
+    monkeypatch.setattr(publishing, "changing", after_another)
+    assert command("rollback", "v3") == 0
+    assert capsys.readouterr().out == "colours: v3 is in use, no longer v2\n"
+    assert store.current_version(folder) == "v3"
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,7 @@
+import os
+import shutil
+from pathlib import Path
+
 import pytest
 
 from tests import models
@@ -44,6 +48,52 @@ def test_going_back_goes_back_further_each_time(folder):
         publishing.earlier_version(folder)
     assert caught.value.code == "no_earlier_version"
     assert "v2, v3" in caught.value.detail
+
+
+def test_the_last_version_that_a_person_has_published(folder):
+    store.set_current(folder, "v1")
+    assert publishing.attended_version(folder) == "v1", "somebody has put it there by hand"
+    with publishing.changing(folder):
+        put_in_use(folder, "v1", "ana")
+        put_in_use(folder, "v2", "ana", unattended=True)
+        put_in_use(folder, "v3", "ana", unattended=True)
+    assert publishing.attended_version(folder) == "v1"
+    published(folder, ("rollback", "v2"))
+    assert publishing.attended_version(folder) == "v1", "nobody has looked at v2 by going back to it"
+    published(folder, ("publish", "v3"))
+    assert publishing.attended_version(folder) == "v3"
+
+
+def test_a_run_is_recorded_so_that_it_is_found_from_anywhere(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with publishing.changing(folder):
+        put_in_use(folder, "v1", "ana", run=Path("runs/one"), run_sha256="0" * 64)
+    assert publishing.history(folder)[-1].run == str(tmp_path.resolve() / "runs" / "one")
+
+
+def test_what_is_published_is_on_the_disk_before_it_is_in_use(folder, tmp_path, monkeypatch):
+    """Also what a machine that loses its power would lose: files, and the names of files in their folders."""
+    done = []
+    fsync, replace = os.fsync, Path.replace
+
+    def synced(descriptor):
+        done.append(os.fstat(descriptor).st_ino)
+        fsync(descriptor)
+
+    def replaced(path, target):
+        done.append(Path(target).name)
+        return replace(path, target)
+
+    staged = tmp_path / "staged"
+    shutil.copytree(folder / "v1", staged)
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(Path, "replace", replaced)
+    store.publish(staged, folder, "v9")
+    store.set_current(folder, "v9")
+    before, after = done[: done.index("current")], done[done.index("current") + 1 :]
+    for path in (folder / "v9", *(folder / "v9").rglob("*"), folder):
+        assert path.stat().st_ino in before, path
+    assert folder.stat().st_ino in after
 
 
 def test_what_is_no_version_is_neither_recorded_nor_in_use(folder):

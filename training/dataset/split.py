@@ -76,7 +76,7 @@ def divide(rows: Sequence[Row], pairs: Sequence[Pair], seed: int, parts: dict[Sp
     :param parts: share of each split but train.
     """
     shares: dict[Split, float] = {"train": 1 - sum(parts.values()), **parts}
-    groups = kept_together(rows, pairs)
+    groups = together(rows, pairs)
     of_label: dict[str, set[int]] = defaultdict(set)
     for number, members in enumerate(groups):
         for index in members:
@@ -133,7 +133,7 @@ def completed(rows: Sequence[Row], seed: int) -> list[Row]:
     pairs = list(exact_pairs(rows))
     free = {
         index
-        for members in kept_together(rows, pairs)
+        for members in together(rows, pairs)
         if all(rows[index].split in (None, "train") for index in members)
         for index in members
     }
@@ -149,14 +149,14 @@ def completed(rows: Sequence[Row], seed: int) -> list[Row]:
     return found
 
 
-def kept_together(rows: Sequence[Row], pairs: Sequence[Pair]) -> list[list[int]]:
-    """Photos that must stay together, as indices: by ``group``, and by twins."""
+def together(rows: Sequence[Row], pairs: Sequence[Pair]) -> list[list[int]]:
+    """Photos that must stay together, as indices: by ``group``, and by twins; one that is alone is a list of one."""
     first: dict[str, int] = {}
-    together = list(pairs)
+    joined = list(pairs)
     for index, row in enumerate(rows):
         if row.group is not None:
-            together.append(Pair(first.setdefault(row.group, index), index, 0, False))
-    found = clusters(len(rows), together)
+            joined.append(Pair(first.setdefault(row.group, index), index, 0, False))
+    found = clusters(len(rows), joined)
     grouped = {index for members in found for index in members}
     return found + [[index] for index in range(len(rows)) if index not in grouped]
 

@@ -7,7 +7,6 @@ training does to a process (threads, a GPU) out of what compares and publishes.
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from typing import Final
 from training.checkpoint import BEST, best_sha256
 from training.export import ABOUT, LABELS, export
 from training.progress import say
+from training.retrain import child
 from training.rounding import WEIGHTS, integer_bits
 from training.run import RUN as RECORD
 from training.run import load
@@ -51,18 +51,22 @@ class Recipe:
 def source_of(version: ModelVersion, log: Sequence[Publication]) -> Path:
     """What learning goes on from: the run that the version in use was exported from, if it is there, else the version.
 
-    A run has weights that are not rounded yet, and its norms.
+    A run has weights that are not rounded yet, and its norms; that it is missing is said.
 
     :param log: the model's publications.
     """
-    for entry in reversed(log):
-        if entry.digest != version.digest or entry.run is None:
-            continue
-        run = Path(entry.run)
-        there = (run / BEST).is_file() and (run / RECORD).is_file()
-        if there and best_sha256(run) == entry.run_sha256 and load(run).finished:
-            return run
-        break
+    entry = next((each for each in reversed(log) if each.digest == version.digest and each.run is not None), None)
+    if entry is None or entry.run is None:
+        return version.path
+    run = Path(entry.run)
+    there = (run / BEST).is_file() and (run / RECORD).is_file()
+    if there and best_sha256(run) == entry.run_sha256 and load(run).finished:
+        return run
+    say(
+        f"{run}, the run that {version.contract.model.version} was made from, is "
+        f"{'another one by now' if there else 'not there'}: learning goes on from the version itself, whose weights "
+        "are rounded."
+    )
     return version.path
 
 
@@ -75,8 +79,9 @@ def weights_of(contract: Contract) -> str:
 
 
 def learn(data: Path, out: Path, source: Path, contract: Contract, weights: str, recipe: Recipe, resume: bool) -> Path:
-    """Train, and tune where the weights are to be rounded to few bits.
+    """Train, and tune where the weights are to be rounded to few bits; a run that has ended already is left alone.
 
+    :param data: the photos, which nobody changes meanwhile.
     :param out: folder of the retraining; the runs go into folders of their own in it.
     :param source: what learning goes on from.
     :param contract: of the version in use, whose network and preprocessing are kept.
@@ -92,12 +97,11 @@ def learn(data: Path, out: Path, source: Path, contract: Contract, weights: str,
         *("--lr-body", recipe.lr_body, "--lr-head", recipe.lr_head, "--device", recipe.device),
         *([] if recipe.workers is None else ["--workers", recipe.workers]),
     ]
-    _training("train", data, "--out", run, *options, resume=resume and run.exists())
+    _training("train", data, run, options, resume)
     if (integer_bits(weights) or _TUNED_BELOW) >= _TUNED_BELOW:
         return run
     tuned = out / TUNED
-    device = ["--device", recipe.device]
-    _training("tune", run, "--out", tuned, "--weights", weights, *device, resume=resume and tuned.exists())
+    _training("tune", run, tuned, ["--weights", weights, "--device", recipe.device], resume)
     return tuned
 
 
@@ -133,18 +137,16 @@ def check_weights(weights: str) -> str:
     return weights
 
 
-def _training(command: str, *arguments: object, resume: bool) -> None:
-    """Run a command of ``python -m training``; what it prints is seen, and Ctrl-C ends it too."""
-    words = [command, *map(str, arguments), *(["--resume"] if resume else [])]
+def _training(command: str, source: Path, out: Path, options: Sequence[object], resume: bool) -> None:
+    """Run a command of ``python -m training``, which writes a run."""
+    going_on = resume and (out / RECORD).is_file()
+    if going_on and load(out).finished:
+        say(f"{out} has ended already.")
+        return
+    words = [command, str(source), "--out", str(out), *map(str, options), *(["--resume"] if going_on else [])]
     say(f"python -m training {' '.join(words)}")
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    process = subprocess.Popen([sys.executable, "-m", "training", *words], env={**os.environ, "PYTHONPATH": path})
-    try:
-        status = process.wait()
-    except BaseException:
-        process.terminate()
-        process.wait()
-        raise
+    status = child.run([sys.executable, "-m", "training", *words], {**os.environ, "PYTHONPATH": path})
     if status:
         raise TwinlensError(
             "training_failed",

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import json
+import sys
 from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from training.progress import say
 from training.retrain.candidate import Recipe
+from training.retrain.child import ended_by_sigterm
 from training.retrain.gate import Limits
 from training.retrain.steps import Request, retrain, summary
 from training.retrain.watch import watch
 from training.rounding import WEIGHTS
 from training.run import as_json
 from training.train import number, whole
+from twinlens.errors import TwinlensError
 from twinlens.publishing import publisher
 
 RUNS: Final = Path("runs")
@@ -65,7 +69,7 @@ def add_parser(commands: Any) -> None:
     )
     add("--weights", choices=WEIGHTS, default=argparse.SUPPRESS, help="what weights are rounded to (as in use)")
     add("--no-page", action="store_true", help="do not try the candidate in the built page, which needs Chromium")
-    add("--json", action="store_true", help="print what retrain.json holds")
+    add("--json", action="store_true", help="print what retrain.json holds; with --watch a line for each retraining")
     gate = parser.add_argument_group("the gate")
     gate.add_argument(
         "--tolerance", type=number(0, 0.5), default=limits.tolerance, help="accuracy that may be lost, as a share"
@@ -80,7 +84,16 @@ def add_parser(commands: Any) -> None:
         "--enough", type=whole(1), default=limits.enough, help="photos from which on nothing lost has to be shown"
     )
     gate.add_argument(
-        "--test-changes", type=number(0, 1), default=limits.test_changes, help="share of test that may be relabelled"
+        "--test-changes",
+        type=number(0, 1),
+        default=limits.test_changes,
+        help="share of test, and of validation, that may be relabelled",
+    )
+    gate.add_argument(
+        "--nll", type=number(0, 10), default=limits.nll, help="by which the negative log-likelihood may rise, in nats"
+    )
+    gate.add_argument(
+        "--not-sure", type=number(0, 1), default=limits.not_sure, help='by which the share of "not sure" may rise'
     )
     learning = parser.add_argument_group("the training")
     learning.add_argument("--epochs", type=whole(1), default=recipe.epochs, help="most epochs")
@@ -97,10 +110,11 @@ def add_parser(commands: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Retrain, and say what came of it.
+    """Retrain, and say on stdout what came of it; whatever is said meanwhile goes to stderr.
 
     :return: the exit status: 0 if the candidate was published, or passed a dry run; 1 if it was refused.
-    :raises TwinlensError: as :func:`training.retrain.steps.retrain` does.
+    :raises TwinlensError: as :func:`training.retrain.steps.retrain` does; ``invalid_arguments`` for ``--resume`` with
+        ``--watch``.
     """
 
     def given(kind: type[Any]) -> Any:
@@ -108,6 +122,12 @@ def run(options: argparse.Namespace) -> int:
         return kind(**{name: getattr(options, name) for name in names if hasattr(options, name)})
 
     watching: int | None = getattr(options, "watch", None)
+    if watching is not None and options.resume:
+        raise TwinlensError(
+            "invalid_arguments",
+            "--watch begins retrainings of its own. Finish the one that was stopped first: --resume --out ITS-FOLDER, "
+            "without --watch.",
+        )
     stamp = f"{options.model.resolve().name}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
     request = Request(
         data=options.data,
@@ -122,9 +142,17 @@ def run(options: argparse.Namespace) -> int:
         dry_run=options.dry_run,
         resume=options.resume,
     )
-    if watching is not None:
-        watch(request, watching)
-        return 0
-    record = retrain(request)
-    say(as_json(record).decode().rstrip() if options.json else summary(record, request.out))
+    stdout = sys.stdout
+
+    def tell(record: dict[str, Any], out: Path) -> None:
+        line = json.dumps(record, ensure_ascii=False) if watching else as_json(record).decode().rstrip()
+        stdout.write(f"{line if options.json else summary(record, out)}\n")
+        stdout.flush()
+
+    with ended_by_sigterm(), contextlib.redirect_stdout(sys.stderr):
+        if watching is not None:
+            watch(request, watching, tell)
+            return 0
+        record = retrain(request)
+    tell(record, request.out)
     return 1 if record["outcome"] == "refused" else 0

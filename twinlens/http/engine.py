@@ -8,9 +8,10 @@ past the bound a request is answered 429 at once, since one that waits longer th
 
 When another version is put in use, it is loaded beside the one that answers and has to give its golden answers first.
 Then requests that come are answered by it; those in hand end with the version that they began with, from decoding to
-the names of the labels, and its memory is given back with the last of them. A version that cannot be used changes
-nothing: it is logged once, and the one before goes on. So it is where the server has an index, until that is of the new
-version: labels and photos that are alike are always of one model.
+the names of the labels, and its memory is given back with the last of them. Until then no third one is loaded: there
+are never more than two models. A version that cannot be used changes nothing: it is logged once, and the one before
+goes on. So it is where the server has an index, until that is of the new version: labels and photos that are alike are
+always of one model.
 """
 
 from __future__ import annotations
@@ -67,6 +68,7 @@ class Engine:
         self._loader = ThreadPoolExecutor(1, "load")
         self._failure: str | None = None
         self._model: Model | None = None
+        self._leaving: Model | None = None
         self._in_hand = 0
         self._bytes_in_hand = 0
         self._most_bytes = settings.max_waiting_mib * 2**20
@@ -205,6 +207,9 @@ class Engine:
         await asyncio.wait([loading])
         while True:
             await asyncio.sleep(follow.LOOK_SECONDS)
+            if self._leaving is not None and self._leaving.in_hand:
+                continue  # a third model would need a third one's memory; requests end in their time
+            self._leaving = None
             # In a thread: a folder on another machine may take its time.
             if await asyncio.get_running_loop().run_in_executor(self._loader, self._follower.due):
                 await self._take_up(self._load_another)
@@ -240,6 +245,7 @@ class Engine:
         )
         self._metrics.published("taken")
         before.replace()
+        self._leaving = before if before.in_hand else None
 
     def _refuse(self, error: Exception) -> None:
         """Log why a model cannot be used, once for as long as the reason is the same."""

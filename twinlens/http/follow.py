@@ -12,6 +12,7 @@ from twinlens.store import CURRENT
 LOOK_SECONDS: Final = 0.5
 """How often a server looks whether another version was published: one ``stat``, some microseconds."""
 _RETRY_SECONDS: Final = 30.0
+_MOST_RETRY_SECONDS: Final = 960.0
 
 
 class Follower:
@@ -26,22 +27,27 @@ class Follower:
         self._clock = clock
         self._seen: tuple[int, ...] | None = None
         self._again: float | None = None
+        self._wait = _RETRY_SECONDS
 
     def due(self) -> bool:
         """Whether ``current`` should be read; asked again, it is due only when something has changed.
 
-        What could not be used is due again after half a minute: whoever copies a model file by file may copy
-        ``current`` before what it names.
+        What could not be used is due again after half a minute, since whoever copies a model file by file may copy
+        ``current`` before what it names; then after twice as long each time, up to a quarter of an hour, since a try
+        reads all of the model.
         """
         now = self._signature()
-        if now == self._seen and (self._again is None or self._clock() < self._again):
+        if now != self._seen:
+            self._wait = _RETRY_SECONDS
+        elif self._again is None or self._clock() < self._again:
             return False
         self._seen, self._again = now, None
         return True
 
     def failed(self) -> None:
         """Have what was due last tried again some time."""
-        self._again = self._clock() + _RETRY_SECONDS
+        self._again = self._clock() + self._wait
+        self._wait = min(2 * self._wait, _MOST_RETRY_SECONDS)
 
     def _signature(self) -> tuple[int, ...]:
         """Other numbers whenever the file was written or replaced; none where it is not there."""

@@ -1,3 +1,4 @@
+import itertools
 import os
 
 from twinlens.http.follow import Follower
@@ -47,4 +48,21 @@ def test_what_failed_is_tried_again_later_and_once(tmp_path):
     assert follower.due()
     assert not follower.due()
     (tmp_path / "current").write_text("v1\n")
+    assert follower.due()
+
+
+def test_what_fails_again_and_again_is_tried_ever_less_often_until_current_is_written(tmp_path):
+    current, clock, tries = tmp_path / "current", Clock(), []
+    current.write_text("v1\n")
+    follower = Follower(tmp_path, clock)
+    for clock.now in range(7200):
+        if follower.due():
+            follower.failed()
+            tries.append(clock.now)
+    waits = [after - before for before, after in itertools.pairwise(tries)]
+    assert waits == [30, 60, 120, 240, 480, *[960] * (len(waits) - 5)] and len(waits) == 11
+    current.write_text("v22\n")
+    assert follower.due()
+    follower.failed()
+    clock.now += 30
     assert follower.due()

@@ -104,6 +104,32 @@ def test_a_request_ends_with_the_version_that_it_began_with(settings, folder, mo
     run(settings, folder, test)
 
 
+def test_there_are_never_more_than_two_models(settings, folder, monkeypatch):
+    """A request that takes its time holds the version that it began with; a third one waits for it."""
+    held, begun, scores = threading.Event(), threading.Event(), classifiers.Classifier.scores
+
+    def slow(self, pixels):
+        if self.contract.model.version == "v1":
+            begun.set()
+            held.wait(20)
+        return scores(self, pixels)
+
+    async def test(engine, registry):
+        monkeypatch.setattr(classifiers.Classifier, "scores", slow)
+        waiting = asyncio.create_task(engine.classify(PHOTO, 1))
+        await asyncio.to_thread(begun.wait, 20)
+        models.write(folder.parent, version="v2", labels=renamed("v2"))
+        await until(engine, "v2")
+        models.write(folder.parent, version="v3", labels=renamed("v3"))
+        await asyncio.sleep(0.3)
+        assert engine.version.contract.model.version == "v2"
+        held.set()
+        assert (await waiting)["model"]["version"] == "v1"
+        await until(engine, "v3")
+
+    run(settings, folder, test)
+
+
 def test_the_memory_of_a_version_that_was_replaced_is_given_back(settings, folder):
     async def test(engine, registry):
         gone = weakref.ref(engine._model.classifier)

@@ -6,6 +6,8 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 from tests import models
 from tests.images import encoded
 from twinlens.dataset import manifest
@@ -29,6 +31,16 @@ def photo(folder: Path, shown: str, seed: int, label: str, split: Split | None, 
     digest = hashlib.sha256(data).hexdigest()
     relative = path.relative_to(folder).as_posix()
     return Row(path=relative, sha256=digest, label=label, split=split, reviewed=reviewed)
+
+
+def shade(folder: Path, green: int, label: str, split: Split | None) -> Row:
+    """Write a picture between red and yellow."""
+    data = encoded(Image.new("RGB", (80, 80), (255, green, 0)), "PNG")
+    path = folder / label / f"shade {green}.png"
+    path.write_bytes(data)
+    return Row(
+        path=path.relative_to(folder).as_posix(), sha256=hashlib.sha256(data).hexdigest(), label=label, split=split
+    )
 
 
 def data_set(folder: Path, test: int = 6) -> list[Row]:
