@@ -20,7 +20,7 @@ export PYTHON
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo page site setup node chromium lint format test test-heavy test-all parity parity-dct bench-train bench-convert bench-networks bench-data bench-teach bench-server bench-page wrk postgres loadtest container readme lock clean
+.PHONY: help demo page site setup node chromium lint format test test-heavy test-all parity parity-dct bench-train bench-convert bench-networks bench-data bench-teach bench-similar bench-bulk bench-server bench-page wrk postgres loadtest container readme lock clean
 .NOTPARALLEL:
 
 help: ## Show this list
@@ -78,6 +78,14 @@ bench-teach: .venv/.dev ## Compare ways to teach labels from a few photos: make 
 bench-data: .venv/.dev ## Measure how many wrong labels `data check` finds: make bench-data PHOTOS=folder [ARGS=...]
 	@test -n "$(PHOTOS)" || { echo "Say which photos: make bench-data PHOTOS=folder" >&2; exit 2; }
 	$(BIN)/python -m benchmarks.data "$(PHOTOS)" $(ARGS)
+
+bench-similar: setup ## Measure the index of similar photos and the page's gallery: make bench-similar PHOTOS=folder [ARGS=...]
+	@test -n "$(PHOTOS)" || { echo "Say which photos: make bench-similar PHOTOS=folder" >&2; exit 2; }
+	$(BIN)/python -m benchmarks.similar "$(PHOTOS)" $(ARGS)
+
+bench-bulk: .venv/.dev ## Measure bulk answers against decode and network alone: make bench-bulk PHOTOS=folder [ARGS=...]
+	@test -n "$(PHOTOS)" || { echo "Say which photos: make bench-bulk PHOTOS=folder" >&2; exit 2; }
+	$(BIN)/python -m benchmarks.bulk "$(PHOTOS)" $(ARGS)
 
 bench-server: setup wrk ## Measure our server beside five others: make bench-server [PHOTOS=folder] [ARGS=...]
 	$(BIN)/python -m benchmarks.serving $(if $(PHOTOS),"$(PHOTOS)") $(ARGS)

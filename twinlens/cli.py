@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.command == "site":
             from twinlens.site.write import write_site
 
-            written = write_site(settings.page, settings.model_folder, options.out)
+            written = write_site(settings.page, settings.model_folder, options.out, options.gallery)
             sys.stdout.write(
                 f"{written.path}: {written.model} {written.version}, {written.files} files, "
                 f"{written.size / 1e6:.1f} MB\n"
@@ -98,16 +98,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
             return run(options, settings)
         if options.out is not None:
-            from twinlens.bulk.command import classify_to
+            from twinlens.bulk.command import ENGINES, classify_to
 
             return classify_to(
                 options.files,
                 options.out,
                 settings,
                 top_k=options.top_k,
-                engine=options.engine,
+                engine=options.engine or ENGINES[0],
                 workers=options.workers,
                 address=options.ray_address,
+            )
+        if options.engine or options.workers or options.ray_address:
+            raise TwinlensError(
+                "invalid_arguments",
+                "--engine, --workers and --ray-address are for many photos: say --out FILE.parquet too.",
             )
         from twinlens.classify import classify
 
@@ -144,6 +149,9 @@ def _parser() -> argparse.ArgumentParser:
         "static host, with header files for the usual ones. A folder that holds anything else is never replaced.",
     )
     site.add_argument("out", type=_path, metavar="OUT", help="folder to write")
+    site.add_argument(
+        "--gallery", type=_path, metavar="FILE", help="what `twinlens index gallery` wrote, for the page to search"
+    )
     classify = commands.add_parser("classify", help="classify image files, as the server would")
     classify.add_argument("files", nargs="+", type=_path, metavar="FILE", help="an image, or a folder of images")
     form = classify.add_mutually_exclusive_group()
@@ -153,7 +161,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     classify.add_argument("--top-k", type=_top_k, default=5, metavar="K", help="how many labels at most (5)")
     bulk = classify.add_argument_group("with --out", "Many photos, in several processes; one that was stopped goes on.")
-    bulk.add_argument("--engine", choices=("processes", "ray"), default="processes", help="what runs it (processes)")
+    bulk.add_argument("--engine", choices=("processes", "ray"), help="what runs it (processes)")
     bulk.add_argument("--workers", type=_top_k, default=0, metavar="N", help="processes (as many as there are cores)")
     bulk.add_argument("--ray-address", metavar="ADDRESS", help="of a Ray cluster (one on this machine, for this job)")
     compare = commands.add_parser(

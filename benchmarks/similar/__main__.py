@@ -51,8 +51,10 @@ DEFINITIONS: Final = {
     "recall_at_10": "share of the ten nearest by a flat index that the index finds, over the questions",
     "speedup_vs_exact_1m": "milliseconds of one question by a flat index on the same vectors over those by the index, "
     "one question at a time on one thread, median over the rounds",
-    "build_minutes": "from the vectors to the index, the search for the effort of its searches in it, on all cores",
-    "build_gigabytes": "largest resident memory of the process that builds, the vectors themselves in it; 10^9 bytes",
+    "build_minutes": "from the vectors to the index, the search for the effort of its searches in it, on all cores; "
+    "decoding photos, the network's embeddings, fitting the projection and writing the files are left out",
+    "build_gigabytes": "largest resident memory of the process that builds, the vectors themselves in it, photos, "
+    "network and embeddings not; 10^9 bytes",
     "page_search_over_inference": "milliseconds of one search of the gallery in a worker over those of the network on "
     "the page, both on WebAssembly with one thread in Chromium, median over the rounds",
     "gallery_megabytes": "the gallery's file, 10^6 bytes",

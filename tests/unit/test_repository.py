@@ -59,6 +59,15 @@ def test_every_requirement_is_pinned_with_its_hash() -> None:
         assert pins and all("==" in line and "--hash=sha256:" in line for line in pins), path.name
 
 
+def test_every_measurement_that_is_named_can_be_made() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^(bench-[a-z]+):", makefile, re.MULTILINE))
+    (phony,) = re.findall(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
+    named = {name for text in texts().values() for name in re.findall(r'(?:make |make_command\(")(bench-[a-z]+)', text)}
+    assert "bench-page" in named
+    assert named <= targets <= set(phony.split())
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_generated_tables_are_up_to_date(document: Path) -> None:
     text = document.read_text(encoding="utf-8")

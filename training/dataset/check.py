@@ -12,7 +12,7 @@ from typing import Any, Final
 from training import networks
 from training.dataset.embeddings import ARCH, embeddings
 from training.dataset.noise import Noise, can_judge, find_noise
-from training.dataset.split import kept_together
+from training.dataset.split import together
 from training.dataset.twins import NEAR, Pair, twins
 from twinlens.dataset import manifest
 from twinlens.dataset.manifest import Row
@@ -167,7 +167,7 @@ def check(
     pairs = twins(folder, rows, near)
     labels = [row.label for row in rows]
     group_of = [0] * len(rows)
-    for number, members in enumerate(kept_together(rows, pairs)):
+    for number, members in enumerate(together(rows, pairs)):
         for index in members:
             group_of[index] = number
     if not judge_labels or not can_judge(labels, group_of):

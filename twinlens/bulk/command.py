@@ -63,8 +63,7 @@ def classify_to(
     need("pyarrow")
     if out.suffix.lower() != SUFFIX:
         raise TwinlensError("invalid_arguments", f"{out} does not end in {SUFFIX}, which is what is written.")
-    if out.exists():
-        raise TwinlensError("already_exists", f"{out} exists already. Name another file, or remove it.")
+    _see_that_there_is_none(out)
     if address is not None and engine != "ray":
         raise TwinlensError("invalid_arguments", "--ray-address is for --engine ray.")
     work = _engine(engine, address)
@@ -74,9 +73,10 @@ def classify_to(
     classifier.warm_up()
     version = classifier.version
     columns = schema(version, top_k)
-    folder = out.with_name(f".{out.name}.parts")
+    folder = parts_of(out)
     started = time.monotonic()
     with changing(folder), tqdm(total=len(files), unit="photo", file=sys.stderr, mininterval=0.5) as progress:
+        _see_that_there_is_none(out)  # another command may have written it until it let go of the folder
         named = [(chunk, folder / f"{_key(chunk, settings, version.digest, top_k)}{SUFFIX}") for chunk in chunks(files)]
         counted = {part: rows for _, part in named if (rows := count(part, columns)) is not None}
         before = sum(there for there, _ in counted.values())
@@ -98,12 +98,23 @@ def classify_to(
             write_atomically(part, encode(answered, columns))
             counted[part] = len(answered), sum(each["code"] is not None for each in answered)
             progress.update(len(answered))
+        _see_that_there_is_none(out)
         join([part for _, part in named], columns, out)
-    shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
     failed = sum(errors for _, errors in counted.values())
     sys.stdout.write(f"{out}: {_summary(len(files), before, failed, time.monotonic() - started)}\n")
     sys.stdout.flush()
     return 1 if failed else 0
+
+
+def parts_of(out: Path) -> Path:
+    """The folder that holds what is answered until a file is whole."""
+    return out.with_name(f".{out.name}.parts")
+
+
+def _see_that_there_is_none(out: Path) -> None:
+    if out.exists():
+        raise TwinlensError("already_exists", f"{out} exists already. Name another file, or remove it.")
 
 
 def _engine(engine: Engine, address: str | None) -> Work:

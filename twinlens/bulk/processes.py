@@ -29,7 +29,7 @@ _worker: Worker | None = None
 def work(job: Job, chunks: Iterable[Chunk], processes: int) -> Iterator[tuple[Chunk, list[Done]]]:
     """Have chunks worked on.
 
-    :param processes: how many work side by side; 0: as many as the cores allowed to this one. 1 is this process itself,
+    :param processes: how many work side by side; 0: as many as the cores allowed to this one; 1 is this process itself,
         in which a decoder that dies takes all with it.
     :return: each chunk with what became of its files, in the order in which they are done.
     :raises TwinlensError: what is wrong with the model; ``engine_failed`` if processes end as soon as they start.
@@ -40,6 +40,7 @@ def work(job: Job, chunks: Iterable[Chunk], processes: int) -> Iterator[tuple[Ch
         for chunk in chunks:
             yield chunk, alone(chunk)
         return
+    processes = processes or available_threads()
     Worker(job)  # what is wrong with the model is said here rather than by processes that cannot start
     left = deque(chunks)
     while left:
@@ -62,6 +63,30 @@ def work(job: Job, chunks: Iterable[Chunk], processes: int) -> Iterator[tuple[Ch
                 pool.shutdown(wait=False, cancel_futures=True)
         for chunk in suspects:
             yield chunk, _carefully(job, chunk)
+
+
+class Apart:
+    """Works on chunks, one at a time, in a process of its own; another one after a photo has ended it."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._pool: ProcessPoolExecutor | None = None
+
+    def __call__(self, chunk: Chunk) -> list[Done]:
+        """Work on a chunk.
+
+        :return: one for each file, in order.
+        :raises TwinlensError: ``engine_failed`` if a process ends as soon as it starts.
+        """
+        if self._pool is None:
+            self._pool = _pool(self._job, 1)
+            _see_that_it_runs(self._pool)
+        try:
+            return self._pool.submit(_run, chunk).result()
+        except BrokenProcessPool:
+            self._pool.shutdown(wait=False)
+            self._pool = None
+        return _carefully(self._job, chunk)
 
 
 def _carefully(job: Job, chunk: Chunk) -> list[Done]:

@@ -1,8 +1,10 @@
 """Work through Ray Data: on this machine, or on a cluster that is there already.
 
 Whatever is done to a chunk is what a process of this machine does to it (:mod:`twinlens.bulk.work`), so the rows are
-the same. Photos and model are read by their paths, so every machine of a cluster must see them there, and have Twinlens
-installed; the rows come back to the process that asked, which writes them.
+the same. A photo that ends the process that decodes it does not end Ray's, which would begin the chunk again for ever:
+each of those has a process of its own beside it (:class:`twinlens.bulk.processes.Apart`). Photos and model are read by
+their paths, so every machine of a cluster must see them there, and have Twinlens installed; the rows come back to the
+process that asked, which writes them.
 """
 
 from __future__ import annotations
@@ -12,30 +14,34 @@ import os
 import pickle
 import sys
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, Final
 
-from twinlens.bulk.work import Chunk, Done, Job, Worker
+from twinlens.bulk.processes import Apart
+from twinlens.bulk.work import Chunk, Done, Job
 from twinlens.errors import TwinlensError
 from twinlens.extras import need
 from twinlens.inference import available_threads
+
+_TRIES: Final = 3
+"""How often Ray begins a chunk again whose actor has died, or a machine that was lost."""
 
 
 class Actor:
     """A process of the cluster: Ray makes as many as are wanted, and hands each a chunk at a time."""
 
     def __init__(self, job: Job) -> None:
-        self._worker = Worker(job)
+        self._apart = Apart(job)
 
     def __call__(self, item: dict[str, Any]) -> dict[str, Any]:
         """Work on a chunk."""
         chunk: Chunk = pickle.loads(item["chunk"])
-        return {"number": chunk.number, "done": pickle.dumps(self._worker(chunk))}
+        return {"number": chunk.number, "done": pickle.dumps(self._apart(chunk))}
 
 
 def work(job: Job, chunks: Iterable[Chunk], workers: int, address: str | None) -> Iterator[tuple[Chunk, list[Done]]]:
     """Have chunks worked on.
 
-    :param workers: how many actors, each with one core; 0: as many as this machine has, or the cluster.
+    :param workers: how many actors, each with one core; 0: as many as the cluster has cores.
     :param address: of a running cluster, as ``ray.init`` takes it (``auto`` finds one); None starts one on this machine
         that ends with the job.
     :return: each chunk with what became of its files, in the order in which they are done.
@@ -69,9 +75,11 @@ def work(job: Job, chunks: Iterable[Chunk], workers: int, address: str | None) -
         items = [{"chunk": pickle.dumps(chunk)} for chunk in wanted.values()]
         # A block is what an actor is given at a time, and what comes back at a time.
         chunked = data.from_items(items, override_num_blocks=len(items))
-        cores = workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
-        actors = data.ActorPoolStrategy(size=min(cores, len(items)))
-        for item in chunked.map(Actor, fn_constructor_args=(job,), compute=actors, num_cpus=1).iter_rows():
+        workers = workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
+        actors = data.ActorPoolStrategy(size=min(workers, len(items)))
+        again = {"max_restarts": _TRIES, "max_task_retries": _TRIES}
+        mapped = chunked.map(Actor, fn_constructor_args=(job,), compute=actors, num_cpus=1, **again)
+        for item in mapped.iter_rows():
             yield wanted[int(item["number"])], pickle.loads(item["done"])
     except Exception as error:  # of Ray, of Ray Data, or what a worker raised, which is of both kinds at once
         raise TwinlensError(

@@ -118,6 +118,18 @@ class Worker:
             return Done(file, sha256, error=fault), None
 
     def _answer(self, waiting: Sequence[tuple[int, NDArray[np.uint8]]], found: list[Done]) -> None:
+        try:
+            self._run(waiting, found)
+        except Exception as error:  # one photo, or memory that was short for a moment, must not end the work on others
+            if len(waiting) > 1:
+                for one in waiting:
+                    self._answer([one], found)
+                return
+            fault = TwinlensError("internal", f"The network raised {type(error).__name__}. Please report this photo.")
+            index, _ = waiting[0]
+            found[index] = replace(found[index], error=fault)
+
+    def _run(self, waiting: Sequence[tuple[int, NDArray[np.uint8]]], found: list[Done]) -> None:
         batch = np.stack([pixels for _, pixels in waiting])
         if self._job.embeddings:
             _, embeddings = self._classifier.scores_and_embeddings(batch)

@@ -56,12 +56,13 @@ class Blocks:
     def keep(self, digests: Sequence[str], embeddings: NDArray[np.floating]) -> None:
         """Keep embeddings as a block.
 
-        :param embeddings: array of shape (N, size), in the order of the digests.
+        :param embeddings: array of shape (N, size), in the order of the digests; one that half precision cannot hold is
+            kept divided by its largest number, which leaves its direction as it is.
         """
         path = self._folder / f"{self._next:06d}{_VECTORS}"
         self._next += 1
         buffer = io.BytesIO()
-        np.save(buffer, np.asarray(embeddings, np.float16))
+        np.save(buffer, _halves(embeddings))
         write_atomically(path, buffer.getvalue())
         write_atomically(path.with_suffix(_DIGESTS), "".join(f"{digest}\n" for digest in digests).encode())
         self._take(path, list(digests))
@@ -114,3 +115,11 @@ class Blocks:
         except (OSError, ValueError, EOFError):
             return False
         return bool(found.shape == (count, self._size) and found.dtype == np.float16)
+
+
+def _halves(embeddings: NDArray[np.floating]) -> Halves:
+    limits = np.finfo(np.float16)
+    largest = np.abs(embeddings).max(axis=1, keepdims=True, initial=0)
+    # The bound below leaves ten bits to numbers that are a thousandth of the largest.
+    fits = (largest <= limits.max) & (largest >= 1024 * limits.tiny) | (largest == 0)
+    return np.asarray(embeddings / np.where(fits, 1, largest), np.float16)

@@ -2,7 +2,7 @@
 
 Adding appends to what is there. Removing marks rows, since no graph can lose one; they are skipped by every search, and
 go when they are many. An index is made anew from the embeddings that are kept, without a photo being read, when photos
-were removed, or have come, in such numbers that it is not what would be made of them any more.
+were removed, or have come, in such numbers that it is not what would be made of them, or was measured, any more.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from twinlens.bulk.work import Done
 from twinlens.errors import TwinlensError
 from twinlens.extras import need
+from twinlens.folders import readable
 from twinlens.settings import Settings
 from twinlens.similar import folder as folders
 from twinlens.similar import kinds
@@ -34,6 +35,7 @@ from twinlens.similar.folder import (
     encode_photos,
 )
 from twinlens.similar.found import embed
+from twinlens.similar.index import read_projection, read_searcher
 from twinlens.similar.kinds import Searcher
 from twinlens.similar.options import DIMENSIONS, Kind, Options
 from twinlens.similar.precision import precision
@@ -46,6 +48,8 @@ _MOST_REMOVED: Final = 0.2
 """Share of the rows that may be of removed photos: each is still looked at by a search."""
 _MOST_GROWN: Final = 4
 """How many times as many photos a projection may stand for as it was fitted on."""
+_MOST_UNMEASURED: Final = 2
+"""How many times as many photos an index that does not compare all may have as when its recall was measured."""
 _FITTED_ON: Final = 100_000
 """Photos that a projection is fitted on at most; more do not change it."""
 _JUDGED_ON: Final = 20_000
@@ -68,6 +72,13 @@ class Outcome:
     failed: list[Done]
 
 
+class Measured(NamedTuple):
+    """How many photos an index had when it was measured, and what came of it beside its recall."""
+
+    photos: int
+    precision: Precision | None
+
+
 def build(photos: Path, out: Path, settings: Settings, options: Options, workers: int = 0) -> Outcome:
     """Index a folder of photos.
 
@@ -81,8 +92,7 @@ def build(photos: Path, out: Path, settings: Settings, options: Options, workers
         ``data_in_use``; ``missing_requirement`` without FAISS; ``invalid_data`` if no photo can be indexed.
     """
     need("faiss")
-    if options.dimensions is not None and not 1 <= options.dimensions <= DIMENSIONS:
-        raise TwinlensError("invalid_arguments", f"A projection has 1 to {DIMENSIONS} dimensions.")
+    _check(options)
     version = open_current(settings.model_folder)
     with folders.changed(out, made=True):
         kept = folders.blocks(out, version)
@@ -158,18 +168,31 @@ def gone(index: Path, photos: Path, settings: Settings) -> list[str]:
     """
     if not photos.is_dir():
         raise TwinlensError("invalid_arguments", f"There is no folder {photos}. Give the folder of the photos.")
-    description = _checked(index, open_current(settings.model_folder))
-    rows = folders.read_photos(index, description.files["photos"])
-    return [photo.id for photo in rows if not photo.removed and not (photos / photo.id).is_file()]
+    version = open_current(settings.model_folder)
+
+    def read(description: Description) -> list[Photo]:
+        folders.check_model(index, description, version.digest)
+        return folders.read_photos(index, description.files["photos"])
+
+    _, rows = folders.described(index, read)
+    missing = [photo.id for photo in rows if not photo.removed and not (photos / photo.id).is_file()]
+    if missing:
+        # An id is a path as it can be printed: a name that is not UTF-8 is another one on the disk.
+        there = {readable(Path(file.relative_to(photos).as_posix())) for file in photos.rglob("*") if file.is_file()}
+        missing = [name for name in missing if name not in there]
+    return missing
 
 
 def rebuild(index: Path, settings: Settings, options: Options | None = None) -> Outcome:
     """Make an index anew of the embeddings that it keeps, which also forgets those of removed photos.
 
     :param options: by default what it was made with.
-    :raises TwinlensError: ``invalid_index``, ``index_mismatch``, ``data_in_use`` or ``missing_requirement``.
+    :raises TwinlensError: ``invalid_arguments``, ``invalid_index``, ``index_mismatch``, ``data_in_use`` or
+        ``missing_requirement``.
     """
     need("faiss")
+    if options is not None:
+        _check(options)
     version = open_current(settings.model_folder)
     with folders.changed(index):
         description = _checked(index, version)
@@ -177,6 +200,11 @@ def rebuild(index: Path, settings: Settings, options: Options | None = None) -> 
         left = [photo for photo in rows if not photo.removed]
         made = _make(index, version, folders.blocks(index, version), left, options or _options(description))
         return Outcome(made, 0, 0, 0, True, [])
+
+
+def _check(options: Options) -> None:
+    if options.dimensions is not None and not 1 <= options.dimensions <= DIMENSIONS:
+        raise TwinlensError("invalid_arguments", f"A projection has 1 to {DIMENSIONS} dimensions.")
 
 
 def _checked(index: Path, version: ModelVersion) -> Description:
@@ -220,7 +248,8 @@ def _make(out: Path, version: ModelVersion, kept: Blocks, photos: Sequence[Photo
         fitted_on=min(len(rows), _FITTED_ON),
         asked_for=options.dimensions,
     )
-    description = _publish(out, version, rows, projection, projected, searcher, options, judged)
+    measured = Measured(len(rows), judged)
+    description = _publish(out, version, rows, projection, projected, searcher, options, measured)
     kept.keep_only(digests)
     return description
 
@@ -243,25 +272,27 @@ def _write(
     due = (description.search.kind, description.search.instead_of)
     if (
         removed > _MOST_REMOVED * (len(rows) + len(new))
-        or left > _MOST_GROWN * description.projection.fitted_on
+        or _outgrown(description, left)
         or (options.kind is None and kinds.wanted_kinds(left)[0] not in due)
     ):
         photos = [photo for photo in [*rows, *new] if not photo.removed]
         return _make(index, version, kept, photos, options), True
-    projection = Projection.decode(folders.locate(index, description.files["projection"]).read_bytes())
-    searcher = _opened(index, description)
+    projection, searcher = read_projection(index, description), read_searcher(index, description)
     if new:
         searcher.add(_vectors(kept, [photo.sha256 for photo in new], projection))
-    found = _publish(
-        index, version, [*rows, *new], projection, description.projection, searcher, options, description.precision_at_5
-    )
-    return found, False
+    measured = Measured(description.measured_on, description.precision_at_5)
+    every = [*rows, *new]
+    return _publish(index, version, every, projection, description.projection, searcher, options, measured), False
 
 
-def _opened(index: Path, description: Description) -> Searcher:
-    found = need("faiss").read_index(str(folders.locate(index, description.files["faiss"])))
-    search = description.search
-    return Searcher(found, search.kind, search.effort, search.recall_at_10)
+def _outgrown(description: Description, photos: int) -> bool:
+    """Whether so many photos are too many for the projection, or for the effort of the searches."""
+    projected = description.projection
+    projecting = projected.asked_for is not None and description.embedding_size > projected.asked_for
+    # One that was fitted on as many as there may be would not become another one.
+    fits = not projecting or projected.fitted_on >= _FITTED_ON or photos <= _MOST_GROWN * projected.fitted_on
+    measured = description.search.kind == "flat" or photos <= _MOST_UNMEASURED * description.measured_on
+    return not (fits and measured)
 
 
 def _vectors(kept: Blocks, digests: Sequence[str], projection: Projection) -> Floats:
@@ -292,15 +323,14 @@ def _publish(
     projected: Projected,
     searcher: Searcher,
     options: Options,
-    judged: Precision | None,
+    measured: Measured,
 ) -> Description:
-    faiss: Any = need("faiss")
     model = version.contract.model
     removed = sum(photo.removed for photo in rows)
     files: dict[FileName, File] = {
         "photos": folders.put(out, "photos", ".jsonl", lambda path: write_atomically(path, encode_photos(rows))),
         "projection": folders.put(out, "projection", ".npz", lambda path: write_atomically(path, projection.encode())),
-        "faiss": folders.put(out, "faiss", ".index", lambda path: faiss.write_index(searcher.index, str(path))),
+        "faiss": folders.put(out, "faiss", ".index", lambda path: _write_index(searcher.index, path)),
     }
     description = Description(
         model=Model(name=model.name, version=model.version, digest=version.digest),
@@ -317,11 +347,28 @@ def _publish(
         photos=len(rows) - removed,
         removed=removed,
         labelled=sum(photo.label is not None and not photo.removed for photo in rows),
-        precision_at_5=judged,
+        measured_on=measured.photos,
+        precision_at_5=measured.precision,
         files=files,
     )
     folders.publish(out, description)
     return description
+
+
+def _write_index(index: Any, path: Path) -> None:
+    """Write FAISS's part.
+
+    :raises TwinlensError: ``cannot_write``.
+    """
+    faiss = need("faiss")
+    # Through Python's file, since FAISS's own does not notice what goes wrong when it is closed.
+    with path.open("wb") as stream:
+        try:
+            faiss.write_index(index, faiss.PyCallbackIOWriter(stream.write))
+        except RuntimeError:  # for whatever the file raised
+            raise TwinlensError(
+                "cannot_write", f"The index could not be written into {readable(path.parent.parent)}: is the disk full?"
+            ) from None
 
 
 def _instead_of(searcher: Searcher, options: Options, photos: int) -> Kind | None:

@@ -105,12 +105,14 @@ def summary(found: Description) -> list[str]:
         f"model {model.name} {model.version}",
         f"{search.kind}{effort}, {projected.dimensions} dimensions, {projected.explained:.1%} of the variance",
     ]
+    then = f", measured when there were {found.measured_on}" if found.measured_on != found.photos else ""
     if search.recall_at_10 is not None:
         below = "" if search.recall_at_10 >= search.wanted else f", less than the {search.wanted:g} that was wanted"
-        lines.append(f"recall@10 {search.recall_at_10:.4f} on photos held out{below}")
+        lines.append(f"recall@10 {search.recall_at_10:.4f} on photos held out{below}{then}")
     if good is not None:
         lines.append(
-            f"precision@5 {good.projected:.4f}, {good.embedding:.4f} without the projection: it costs {good.loss:.4f}"
+            f"precision@5 {good.projected:.4f}, {good.embedding:.4f} without the projection: "
+            f"it costs {good.loss:.4f}{then}"
         )
     return lines
 

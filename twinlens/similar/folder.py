@@ -1,7 +1,8 @@
 """The folder of an index: ``index.json`` names the other files by their content, and is replaced last, in one step.
 
 So whoever opens an index sees the one before a change or the one after it, and a change that was cut off has changed
-nothing. One command at a time changes a folder.
+nothing. One command at a time changes a folder. A folder of an index has a mark before anything is written into it, and
+nothing is removed that has not a name that only an index gives.
 """
 
 from __future__ import annotations
@@ -9,12 +10,13 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, NamedTuple, TypeAlias
+from typing import Annotated, Any, Final, Literal, NamedTuple, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -27,10 +29,14 @@ from twinlens.similar.options import Kind
 from twinlens.store import ModelVersion, write_atomically
 
 FileName: TypeAlias = Literal["photos", "projection", "faiss"]
+Found = TypeVar("Found")
 DESCRIPTION: Final = "index.json"
 _EMBEDDINGS: Final = "embeddings"
-_WRITING: Final = ".writing-"
+_MARK: Final = ".twinlens-index"
+"""Says that a folder is for an index, also while it has no description yet."""
+_WRITING: Final = ".twinlens-writing-"
 _FILE: Final = re.compile(r"(photos|projection|faiss)\.[0-9a-f]{16}\.[a-z]+")
+_OF_MODEL: Final = re.compile(r"[0-9a-f]{16}")
 
 
 class _Part(BaseModel):
@@ -119,6 +125,8 @@ class Description(_Part):
     removed: int
     """Rows of photos that are not found any more."""
     labelled: int
+    measured_on: Annotated[int, Field(ge=1)]
+    """Photos that it had when effort, recall and precision were measured; others have come or gone since."""
     precision_at_5: Precision | None
     """Absent where too few photos have a label."""
     files: dict[FileName, File]
@@ -144,6 +152,22 @@ def describe(folder: Path) -> Description:
         raise TwinlensError(
             "invalid_index", f"{readable(path)}: {where}: {first['msg']}. Build the index again."
         ) from None
+
+
+def described(folder: Path, read: Callable[[Description], Found]) -> tuple[Description, Found]:
+    """What an index says about itself, and what is read of its files, which another command may replace meanwhile.
+
+    :param read: reads files that the description names; called again if they were replaced before it had read them.
+    :raises TwinlensError: as :func:`describe` and ``read`` do.
+    """
+    description = describe(folder)
+    while True:
+        try:
+            return description, read(description)
+        except TwinlensError:
+            before, description = description, describe(folder)
+            if description == before:
+                raise
 
 
 def check_model(folder: Path, description: Description, digest: str) -> None:
@@ -187,10 +211,10 @@ def read_photos(folder: Path, file: File) -> list[Photo]:
 
     :raises TwinlensError: ``invalid_index`` if they are not those of the index.
     """
-    lines = locate(folder, file).read_bytes().splitlines()
+    path = locate(folder, file)
     try:
-        return [Photo(**json.loads(line)) for line in lines]
-    except (ValueError, TypeError):
+        return [Photo(**json.loads(line)) for line in path.read_bytes().splitlines()]
+    except (OSError, ValueError, TypeError):
         raise TwinlensError("invalid_index", f"{file.path} is damaged. Build the index again.") from None
 
 
@@ -215,19 +239,22 @@ def blocks(folder: Path, version: ModelVersion) -> Blocks:
 
 
 def put(folder: Path, name: str, suffix: str, write: Callable[[Path], None]) -> File:
-    """Write a file that is named by its content.
+    """Write a file that is named by its content, so that it is there even after a crash.
 
     :param name: begins its name.
     :param write: writes it where it is told to.
+    :raises OSError: if it cannot be written.
     """
     with tempfile.TemporaryDirectory(prefix=_WRITING, dir=folder) as work:
         made = Path(work) / name
         write(made)
         with made.open("rb") as stream:
+            os.fsync(stream.fileno())
             sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
         size = made.stat().st_size
         path = folder / f"{name}.{sha256[:16]}{suffix}"
         made.replace(path)
+    _keep_names(folder)
     return File(path=path.name, sha256=sha256, bytes=size)
 
 
@@ -238,6 +265,7 @@ def publish(folder: Path, description: Description) -> None:
     """
     body: dict[str, Any] = description.model_dump(mode="json")
     write_atomically(folder / DESCRIPTION, (json.dumps(body, ensure_ascii=False, indent=2) + "\n").encode())
+    _keep_names(folder)  # before those that the earlier description names go
     named = {file.path for file in description.files.values()}
     for path in folder.iterdir():
         if _FILE.fullmatch(path.name) and path.name not in named:
@@ -246,8 +274,19 @@ def publish(folder: Path, description: Description) -> None:
             shutil.rmtree(path)
     kept = folder / _EMBEDDINGS / description.model.digest[:16]
     for other in kept.parent.glob("*/"):
-        if other != kept:
+        if other != kept and _OF_MODEL.fullmatch(other.name):
             shutil.rmtree(other)
+
+
+def _keep_names(folder: Path) -> None:
+    """See that the names in a folder are there after a crash too."""
+    if os.name == "nt":  # which opens no folder, and keeps its names by itself
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 @contextlib.contextmanager
@@ -263,12 +302,24 @@ def changed(folder: Path, *, made: bool = False) -> Iterator[None]:
     elif folder.exists():
         if not folder.is_dir():
             raise TwinlensError("already_exists", f"{readable(folder)} is no folder. Name another one.")
-        there = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
-        others = sorted(name for name in there - {DESCRIPTION, _EMBEDDINGS} if not _FILE.fullmatch(name))
-        if others and DESCRIPTION not in there:
-            other = others[0]
+        there = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+        if there and not _is_index(folder):
+            other = readable(Path(there[0]))
             raise TwinlensError(
                 "already_exists", f"{readable(folder)} holds something else ({other}). Name a folder of its own."
             )
     with changing(folder):
+        if made:
+            (folder / _MARK).touch()
         yield
+
+
+def _is_index(folder: Path) -> bool:
+    """Whether a folder is an index's: by its mark, else, as copies leave such names out, by its description."""
+    if (folder / _MARK).exists():
+        return True
+    try:
+        describe(folder)
+    except TwinlensError:
+        return False
+    return True

@@ -21,6 +21,7 @@ import gzip
 import hashlib
 import json
 import struct
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,7 +46,6 @@ MOST_BYTES: Final = 130
 _MAGIC: Final = b"TWGALL01"
 _ALIGNED: Final = 16
 _FULL: Final = 100_000
-_STEP: Final = 16
 _ASKED: Final = 500
 _NEAREST: Final = 10
 _INT16: Final = 32_767
@@ -130,20 +130,21 @@ def write_gallery(index: Index, out: Path, dimensions: int | None = None) -> Wri
     """Write an index as a gallery.
 
     :param index: with a projection, or embeddings of at most 128 numbers.
-    :param dimensions: of its vectors, at most those of the index, the first of which say most; by default as many
-        sixteens as leave a file of 100,000 photos at 13 MB.
-    :raises TwinlensError: ``invalid_arguments`` if the index has no projection and needs one, or fewer dimensions.
+    :param dimensions: of its vectors, at most those of the index, the first of which say most; by default as many as
+        leave a file of 100,000 photos at 13 MB.
+    :raises TwinlensError: ``invalid_arguments`` if the index has no projection and needs one, or fewer dimensions, or
+        the photos' names leave no room for any.
     """
     whole = index.projection
     if whole.dimensions > DIMENSIONS:
         raise TwinlensError(
             "invalid_arguments",
-            f"The index was made without a projection, and a gallery has at most {DIMENSIONS} dimensions: build it "
-            "again with one.",
+            f"The index has no projection, and a gallery has at most {DIMENSIONS} dimensions: build it again with one, "
+            "which takes some photos that differ.",
         )
     if dimensions is not None and not 1 <= dimensions <= whole.dimensions:
         raise TwinlensError(
-            "invalid_arguments", f"The index has {whole.dimensions} dimensions; --dimensions is too many."
+            "invalid_arguments", f"The index has {whole.dimensions} dimensions: --dimensions is from 1 to as many."
         )
     vectors = index.vectors()
     photos = [photo for photo in index.photos if not photo.removed]
@@ -166,7 +167,7 @@ def encode(
     short = unit(vectors[:, :dimensions])
     scales = (np.abs(short).max(axis=0, initial=0) / _INT8).astype(np.float32)
     scales[scales == 0] = 1
-    stride = -(-dimensions // _ALIGNED) * _ALIGNED
+    stride = _aligned(dimensions)
     codes = np.zeros((len(photos), stride), np.int8)
     codes[:, :dimensions] = np.rint(short / scales)
     parts = {
@@ -188,10 +189,11 @@ def encode(
         sha256=hashlib.sha256(body).hexdigest(),
         sections={},
     )
+    lengths = {name: len(part) for name, part in parts.items()}
     # Where the sections lie hangs on how long the header is, and that on the numbers that say so.
     begin = 0
     while True:
-        header = header.model_copy(update={"sections": _sections(parts, begin)})
+        header = header.model_copy(update={"sections": _sections(lengths, begin)})
         text = json.dumps(header.model_dump(mode="json"), ensure_ascii=False, separators=(",", ":")).encode()
         text += b" " * (-(len(_MAGIC) + 4 + len(text)) % _ALIGNED)
         if len(_MAGIC) + 4 + len(text) == begin:
@@ -216,12 +218,16 @@ def decode(data: bytes, digest: str | None = None) -> Gallery:
         for name, dtype in _SECTIONS.items():
             section = header.sections[name]
             arrays[name] = np.frombuffer(data[section.offset : section.offset + section.bytes], dtype)
+        if header.sections != _sections(_lengths(header), 12 + length) or header.stride != _aligned(header.dimensions):
+            raise ValueError("its parts do not belong together")
         # Exact in float64: the page, which has no other floating point, computes the same.
         double = {name: arrays[name].astype(np.float64) for name in ("mean", "axis_scales", "axes", "scales")}
         axes = double["axes"].reshape(header.dimensions, header.embedding_size) * double["axis_scales"][:, None]
         codes = arrays["codes"].reshape(header.photos, header.stride)
         photos = [(str(name), label) for name, label in json.loads(gzip.decompress(arrays["photos"].tobytes()))]
-    except (ValueError, KeyError, struct.error, OSError, EOFError, ValidationError) as error:
+        if len(photos) != header.photos:
+            raise ValueError("its list of photos is another one's")
+    except (ValueError, TypeError, KeyError, struct.error, OSError, EOFError, zlib.error) as error:
         why = "its header is damaged" if isinstance(error, ValidationError) else error
         raise TwinlensError("invalid_index", f"This is no gallery that can be read: {why}. Write it again.") from None
     if digest is not None and header.model.digest != digest:
@@ -238,11 +244,18 @@ def read_gallery(path: Path, digest: str | None = None) -> Gallery:
 
     :raises TwinlensError: as :func:`decode` does.
     """
+    return decode(read_bytes(path), digest)
+
+
+def read_bytes(path: Path) -> bytes:
+    """The bytes of what is to be a gallery.
+
+    :raises TwinlensError: ``invalid_index`` if they cannot be read.
+    """
     try:
-        data = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise TwinlensError("invalid_index", f"{readable(path)} cannot be read ({error.strerror}).") from None
-    return decode(data, digest)
 
 
 def _direction(vector: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -253,14 +266,28 @@ def _direction(vector: NDArray[np.floating]) -> NDArray[np.float64]:
 
 
 def fitting(photos: Sequence[Photo], projection: Projection) -> int:
-    """As many dimensions as fit into the size that a file may have."""
+    """As many dimensions as fit into the size that a file may have: all, or some sixteens.
+
+    :raises TwinlensError: ``invalid_arguments`` if none do.
+    """
     names = len(_names(photos))
     most = MOST_BYTES * max(len(photos), _FULL)
-    for dimensions in range(projection.dimensions // _STEP * _STEP, _STEP, -_STEP):
+    whole = projection.dimensions
+    for dimensions in (whole, *range((whole - 1) // _ALIGNED * _ALIGNED, 0, -_ALIGNED)):
+        codes = _aligned(dimensions) * len(photos)
         # 2 kB: the header, and the zeros between sections.
-        if dimensions * (len(photos) + 2 * projection.size + 8) + 4 * projection.size + names + 2048 <= most:
+        if codes + dimensions * (2 * projection.size + 8) + 4 * projection.size + names + 2048 <= most:
             return dimensions
-    return min(_STEP, projection.dimensions)
+    raise TwinlensError(
+        "invalid_arguments",
+        f"The photos' names alone take {names / 1e6:.1f} MB of the {most / 1e6:.1f} MB that the file may have. Shorten "
+        "them, or say --dimensions, which makes it as large as it is.",
+    )
+
+
+def _aligned(bytes_: int) -> int:
+    """The next multiple of what everything is aligned to."""
+    return -(-bytes_ // _ALIGNED) * _ALIGNED
 
 
 def _names(photos: Sequence[Photo]) -> bytes:
@@ -268,11 +295,25 @@ def _names(photos: Sequence[Photo]) -> bytes:
     return gzip.compress(json.dumps(listed, ensure_ascii=False, separators=(",", ":")).encode(), mtime=0)
 
 
-def _sections(parts: dict[str, bytes], begin: int) -> dict[str, Section]:
+def _lengths(header: Header) -> dict[str, int]:
+    """Bytes of each section, by the numbers of the header."""
+    size, dimensions = header.embedding_size, header.dimensions
+    return {
+        "mean": 4 * size,
+        "axis_scales": 4 * dimensions,
+        "axes": 2 * dimensions * size,
+        "scales": 4 * dimensions,
+        "codes": header.photos * header.stride,
+        "photos": header.sections["photos"].bytes,
+    }
+
+
+def _sections(lengths: dict[str, int], begin: int) -> dict[str, Section]:
+    """Where sections lie of which the first begins there."""
     found = {}
-    for name, part in parts.items():
-        found[name] = Section(offset=begin, bytes=len(part))
-        begin += len(part) + -len(part) % _ALIGNED
+    for name, length in lengths.items():
+        found[name] = Section(offset=begin, bytes=length)
+        begin += _aligned(length)
     return found
 
 

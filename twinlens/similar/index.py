@@ -13,7 +13,7 @@ from twinlens.errors import TwinlensError
 from twinlens.extras import need
 from twinlens.similar import folder as folders
 from twinlens.similar.folder import Description, Photo
-from twinlens.similar.kinds import Searcher
+from twinlens.similar.kinds import Left, Searcher
 from twinlens.similar.projection import Floats, Projection
 
 
@@ -39,16 +39,17 @@ class Index:
     """
 
     def __init__(self, folder: Path, digest: str) -> None:
-        faiss = need("faiss")
-        self.description: Description = folders.describe(folder)
-        folders.check_model(folder, self.description, digest)
-        files = self.description.files
-        self.photos: list[Photo] = folders.read_photos(folder, files["photos"])
-        self.projection = Projection.decode(folders.locate(folder, files["projection"]).read_bytes())
-        found = faiss.read_index(str(folders.locate(folder, files["faiss"])))
-        search = self.description.search
-        self._searcher = Searcher(found, search.kind, search.effort, search.recall_at_10)
-        self._gone = np.flatnonzero([photo.removed for photo in self.photos]).astype(np.int64)
+        need("faiss")
+
+        def read(description: Description) -> tuple[list[Photo], Projection, Searcher]:
+            folders.check_model(folder, description, digest)
+            photos = folders.read_photos(folder, description.files["photos"])
+            return photos, read_projection(folder, description), read_searcher(folder, description)
+
+        self.description, (self.photos, self.projection, self._searcher) = folders.described(folder, read)
+        self._rows = np.array([not photo.removed for photo in self.photos], bool)
+        self._left = None if self._rows.all() else Left(self._rows)
+        found = self._searcher.index
         if (found.ntotal, found.d) != (len(self.photos), self.projection.dimensions):
             raise TwinlensError(
                 "invalid_index", f"The files of {folder} do not belong together. Build the index again."
@@ -83,7 +84,7 @@ class Index:
         """
         vectors = self.projection(embeddings)
         with self._lock:
-            return self._searcher.search(vectors, min(k, len(self)), self._gone)
+            return self._searcher.search(vectors, min(k, len(self)), self._left)
 
     def vectors(self) -> Floats:
         """The vectors of the photos that are found, in the order of their rows; of an ``ivfpq`` as far as it has them.
@@ -94,4 +95,30 @@ class Index:
         if self._searcher.kind == "ivfpq":
             index = need("faiss").downcast_index(index.refine_index)
         found: Floats = index.reconstruct_n(0, len(self.photos))
-        return np.delete(found, self._gone, axis=0)
+        return found[self._rows]
+
+
+def read_projection(folder: Path, description: Description) -> Projection:
+    """The projection of an index.
+
+    :raises TwinlensError: ``invalid_index`` if it is not there, or damaged.
+    """
+    path = folders.locate(folder, description.files["projection"])
+    try:
+        return Projection.decode(path.read_bytes())
+    except OSError as error:
+        raise TwinlensError("invalid_index", f"{path} cannot be read ({error.strerror}).") from None
+
+
+def read_searcher(folder: Path, description: Description) -> Searcher:
+    """What searches an index.
+
+    :raises TwinlensError: ``invalid_index`` if it is not there, or damaged.
+    """
+    path = folders.locate(folder, description.files["faiss"])
+    try:
+        found = need("faiss").read_index(str(path))
+    except RuntimeError:  # FAISS's for whatever is wrong with a file
+        raise TwinlensError("invalid_index", f"{path} cannot be read. Build the index again.") from None
+    search = description.search
+    return Searcher(found, search.kind, search.effort, search.recall_at_10)

@@ -1,9 +1,12 @@
 """The kinds of index, FAISS's, and which one photos get: by how many there are, and by the recall that is measured.
 
-A few photos are simply all compared. More get a graph (HNSW), whose search looks at a few thousand of them however many
-there are; very many get lists of short codes (IVF-PQ, whose best are compared again by 8-bit vectors), which take a
-fraction of the memory. How much a search looks at is tuned on vectors that are held out of the index until it is: the
-least that finds the wanted share of the ten nearest. Vectors have length 1, so an inner product is a cosine.
+A few photos are simply all compared. More get a graph (HNSW), whose search looks at a small part of them; very many get
+lists of short codes (IVF-PQ, whose best are compared again by 8-bit vectors), which take a fraction of the memory. How
+much a search looks at is tuned on vectors that are held out of the index until it is: the least that finds the wanted
+share of the ten nearest. Vectors have length 1, so an inner product is a cosine.
+
+Rows of removed photos are still in the index. A search that would find too many of them looks at more: they lie
+together, as a folder that was removed does, and are then all that an effort tuned without them would reach.
 """
 
 from __future__ import annotations
@@ -42,6 +45,21 @@ _LEARNED_FROM: Final = 64
 """Photos that each list of an IVF is learned from."""
 _COMPARED_AGAIN: Final = 20
 """Photos for each wanted one whose vectors are compared after the codes."""
+_MORE: Final = 4
+"""How many times as much a search looks at where removed photos leave it too few."""
+_SCANNED_FROM: Final = 8
+"""A graph's search that would keep this part of all photos at hand is none: all are compared."""
+
+
+class Left:
+    """The rows that may be found, made ready once for all searches.
+
+    :param rows: bool (N,), whether each may be found.
+    """
+
+    def __init__(self, rows: NDArray[np.bool_]) -> None:
+        self.rows = rows
+        self.selector: Any = need("faiss").IDSelectorBitmap(np.packbits(rows, bitorder="little"))
 
 
 @dataclass(frozen=True)
@@ -59,35 +77,79 @@ class Searcher:
     """Measured on vectors held out; None for ``flat``, which finds all."""
 
     def search(
-        self, vectors: Floats, k: int, gone: NDArray[np.int64] | None = None, threads: int = 1
+        self, vectors: Floats, k: int, left: Left | None = None, threads: int = 1
     ) -> tuple[Floats, NDArray[np.int64]]:
         """The nearest vectors.
 
         :param vectors: float32 (Q, dimensions), of length 1.
-        :param gone: rows that are not to be found.
+        :param left: the rows that may be found; all by default.
         :param threads: of the search; one question has use for one.
         :return: cosines and rows, both (Q, k), nearest first; row -1 where there are no more.
         """
         faiss = need("faiss")
         faiss.omp_set_num_threads(threads)  # of this thread: OpenMP keeps it for each
-        selector = None
-        if gone is not None and len(gone):
-            selector = faiss.IDSelectorNot(faiss.IDSelectorBatch(gone))
-        parameters: Any = None
+        vectors = np.ascontiguousarray(vectors)
+        if self.kind == "flat":
+            return _scan(self.index, vectors, k, left)
         if self.kind == "hnsw":
-            parameters = faiss.SearchParametersHNSW(efSearch=max(self.effort, k), sel=selector)
-        elif self.kind == "ivfpq":
-            inner = faiss.SearchParametersIVF(nprobe=self.effort, sel=selector)
-            parameters = faiss.IndexRefineSearchParameters(k_factor=_COMPARED_AGAIN, base_index_params=inner)
-        elif selector is not None:
-            parameters = faiss.SearchParameters(sel=selector)
-        scores, rows = self.index.search(np.ascontiguousarray(vectors), k, params=parameters)
+            return self._through_graph(vectors, k, left)
+        return self._through_lists(vectors, k, left)
+
+    def _through_graph(self, vectors: Floats, k: int, left: Left | None) -> tuple[Floats, NDArray[np.int64]]:
+        effort = max(self.effort, k)
+        if left is None:
+            parameters = need("faiss").SearchParametersHNSW(efSearch=effort)
+            scores, rows = self.index.search(vectors, k, params=parameters)
+            return scores, rows
+        scores, rows = np.empty((len(vectors), k), np.float32), np.empty((len(vectors), k), np.int64)
+        waiting = np.arange(len(vectors))
+        # Half of what the effort was tuned to keep at hand: the last ones at hand are not the nearest of all.
+        wanted = max(k, effort // 2)
+        while len(waiting):
+            if effort * _SCANNED_FROM >= self.index.ntotal:
+                storage = need("faiss").downcast_index(self.index.storage)
+                scores[waiting], rows[waiting] = _scan(storage, vectors[waiting], k, left)
+                break
+            parameters = need("faiss").SearchParametersHNSW(efSearch=effort)
+            found_scores, found = self.index.search(vectors[waiting], effort, params=parameters)
+            there = (found >= 0) & left.rows[found]
+            enough = there.sum(axis=1) >= wanted
+            order = np.argsort(~there[enough], axis=1, kind="stable")[:, :k]
+            scores[waiting[enough]] = np.take_along_axis(found_scores[enough], order, axis=1)
+            rows[waiting[enough]] = np.take_along_axis(found[enough], order, axis=1)
+            waiting = waiting[~enough]
+            effort *= _MORE
+        return scores, rows
+
+    def _through_lists(self, vectors: Floats, k: int, left: Left | None) -> tuple[Floats, NDArray[np.int64]]:
+        faiss = need("faiss")
+        effort = self.effort
+        lists = faiss.extract_index_ivf(self.index.base_index).nlist
+        selector = None if left is None else left.selector
+
+        def search(asked: Floats) -> tuple[Floats, NDArray[np.int64]]:
+            inner = faiss.SearchParametersIVF(nprobe=effort, sel=selector)
+            both = faiss.IndexRefineSearchParameters(k_factor=_COMPARED_AGAIN, base_index_params=inner)
+            scores, rows = self.index.search(asked, k, params=both)
+            return scores, rows
+
+        scores, rows = search(vectors)
+        while effort < lists and (missing := np.flatnonzero((rows < 0).any(axis=1))).size:
+            effort = min(lists, _MORE * effort)
+            scores[missing], rows[missing] = search(vectors[missing])
         return scores, rows
 
     def add(self, vectors: Floats) -> None:
         """Add vectors; their rows follow those that there are."""
         need("faiss").omp_set_num_threads(available_threads())
         self.index.add(np.ascontiguousarray(vectors))
+
+
+def _scan(index: Any, vectors: Floats, k: int, left: Left | None) -> tuple[Floats, NDArray[np.int64]]:
+    """Compare all."""
+    parameters = None if left is None else need("faiss").SearchParameters(sel=left.selector)
+    scores, rows = index.search(vectors, k, params=parameters)
+    return scores, rows
 
 
 def wanted_kinds(count: int) -> tuple[Kind, ...]:

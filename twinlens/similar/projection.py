@@ -1,7 +1,7 @@
 """From the network's embedding to the vector that is compared: length 1, fewer dimensions, length 1 again.
 
-The dimensions are principal components of the photos that are indexed. What they leave out is small next to what photos
-differ in, and costs a search ten times the memory and time.
+The dimensions are principal components of the photos that are indexed. What they leave out is little of what photos
+differ in, and most of what a search would have to hold and to multiply.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import io
 import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,11 @@ from numpy.typing import NDArray
 from twinlens.errors import TwinlensError
 
 Floats = NDArray[np.float32]
+
+_FEWEST: Final = 16
+"""Dimensions under which there is no projection: along one, all photos are the same as each other or the opposite."""
+_NOISE: Final = 1e-12
+"""Variance of vectors of length 1 that is none: they are the same photo."""
 
 
 def unit(vectors: NDArray[np.floating]) -> Floats:
@@ -87,7 +93,8 @@ def fit(blocks: Iterable[NDArray[np.floating]], size: int, dimensions: int) -> P
     :param blocks: their embeddings, arrays of shape (n, size).
     :param size: numbers in an embedding.
     :param dimensions: of a vector; fewer where the photos, or the embeddings, allow no more.
-    :return: none where there are fewer than two photos, or embeddings are no larger than what is asked for.
+    :return: none where photos are so few, or so alike, that they span neither sixteen dimensions nor what is asked for,
+        or embeddings are no larger than that.
     """
     if size <= dimensions:
         return Projection.none(size)
@@ -97,12 +104,14 @@ def fit(blocks: Iterable[NDArray[np.floating]], size: int, dimensions: int) -> P
         count += len(vectors)
         total += vectors.sum(axis=0)
         products += vectors.T @ vectors
-    if count < 2:
+    if not count:
         return Projection.none(size)
     mean = total / count
     values, vectors = np.linalg.eigh(products / count - np.outer(mean, mean))
     # Few photos span few dimensions; what is left is noise of the arithmetic.
-    kept = min(dimensions, max(1, int((values > 1e-9 * values[-1]).sum())))
+    kept = min(dimensions, int((values > max(1e-9 * values[-1], _NOISE)).sum()))
+    if kept < min(_FEWEST, dimensions):
+        return Projection.none(size)
     axes = vectors[:, ::-1][:, :kept].T
     # An eigenvector's sign is anybody's guess: the largest number is made positive, so that it is everywhere the same.
     axes = axes * np.sign(axes[np.arange(kept), np.abs(axes).argmax(axis=1)])[:, None]

@@ -1,11 +1,14 @@
 import json
 import os
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
 from tests import images, models
+from tests.unit.bulk import fragile
 from twinlens.bulk import command
 from twinlens.bulk.command import classify_to
 from twinlens.bulk.table import METADATA
@@ -146,6 +149,39 @@ def test_a_file_that_is_there_is_left_alone(photos, tmp_path, settings):
     assert out.read_text() == "mine"
 
 
+def test_a_file_that_came_meanwhile_is_left_alone_and_what_is_answered_kept(photos, tmp_path, settings, monkeypatch):
+    out = tmp_path / "out.parquet"
+    work = command.processes.work
+
+    def meanwhile(job, chunks, workers):
+        yield from work(job, chunks, workers)
+        out.write_text("theirs")
+
+    monkeypatch.setattr(command.processes, "work", meanwhile)
+    refused("already_exists", run, photos, out, settings)
+    assert out.read_text() == "theirs" and len(list(command.parts_of(out).glob("*.parquet"))) == 5
+
+
+def test_a_file_that_another_command_has_just_finished_is_not_answered_again(photos, tmp_path, settings, monkeypatch):
+    out = tmp_path / "out.parquet"
+    held = command.changing
+
+    def waited(folder):
+        out.write_text("theirs")
+        return held(folder)
+
+    monkeypatch.setattr(command, "changing", waited)
+    monkeypatch.setattr(command.processes, "work", None)
+    refused("already_exists", run, photos, out, settings)
+
+
+@pytest.mark.parametrize("option", [["--engine", "ray"], ["--workers", "2"], ["--ray-address", "auto"]])
+def test_what_is_for_a_parquet_file_is_no_use_without_one(option, photos, settings, capsys):
+    there = ["--models", str(settings.models), "--model", settings.model]
+    assert main(["classify", str(photos), *option, *there]) == 2
+    assert "twinlens: invalid_arguments: --engine" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("out", "more", "code"),
     [
@@ -186,6 +222,20 @@ def test_through_ray_the_rows_are_the_same(photos, tmp_path, settings):
     assert run(photos, tmp_path / "ray.parquet", settings, engine="ray") == 1
     one, other = (pq.read_table(tmp_path / f"{name}.parquet") for name in ("one", "ray"))
     assert other.equals(one, check_metadata=True)  # to the last bit, and in the same order
+
+
+@pytest.mark.heavy
+@pytest.mark.timeout(300)
+def test_through_ray_a_photo_that_ends_its_process_has_a_row_like_any_other(photos, tmp_path, settings, monkeypatch):
+    pytest.importorskip("ray.data", reason="Ray is not installed: pip install 'twinlens[ray]'")
+    from twinlens.bulk import rays
+
+    shutil.copy(next(photos.glob("red/*.png")), photos / "red" / "deadly.png")
+    monkeypatch.setattr(rays, "Actor", fragile.Actor)
+    assert run(photos, tmp_path / "ray.parquet", settings, engine="ray") == 1
+    rows = {Path(row["file"]).name: row for row in pq.read_table(tmp_path / "ray.parquet").to_pylist()}
+    assert len(rows) == 26 and rows.pop("deadly.png")["code"] == "decoder_died"
+    assert [name for name, row in rows.items() if row["code"] is not None] == ["broken.jpg"]
 
 
 @pytest.mark.heavy

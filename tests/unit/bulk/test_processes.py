@@ -5,7 +5,7 @@ import pytest
 from tests import images, models
 from tests.unit.bulk import fragile
 from twinlens.bulk import processes
-from twinlens.bulk.work import Job, chunks
+from twinlens.bulk.work import Chunk, Job, chunks
 from twinlens.errors import TwinlensError
 from twinlens.store import open_current
 
@@ -42,15 +42,32 @@ def test_several_processes_give_what_one_gives(files, job):
 def test_a_photo_that_ends_a_process_is_found_and_the_rest_is_answered(files, job, monkeypatch):
     deadly = files[0].parent / "deadly.png"
     deadly.write_bytes(files[0].read_bytes())
-    own = processes.ProcessPoolExecutor
-    monkeypatch.setattr(
-        processes,
-        "ProcessPoolExecutor",
-        lambda workers, context, initializer, initargs: own(workers, context, fragile.start, initargs),
-    )
+    monkeypatch.setattr(processes, "ProcessPoolExecutor", fragile.pool)
     done = found(job, [deadly, files[0], files[1]], 2, size=3)
     assert done.pop(deadly).error.code == "decoder_died"
     assert all(each.scores is not None for each in done.values()) and len(done) == 2
+
+
+def test_a_process_apart_is_replaced_when_a_photo_has_ended_it(files, job, monkeypatch):
+    deadly = files[0].parent / "deadly.png"
+    deadly.write_bytes(files[0].read_bytes())
+    monkeypatch.setattr(processes, "ProcessPoolExecutor", fragile.pool)
+    apart = processes.Apart(job)
+    codes = [done.error and done.error.code for done in apart(Chunk(0, (files[0], deadly)))]
+    assert codes == [None, "decoder_died"]
+    assert all(done.scores is not None for done in apart(Chunk(1, tuple(files[:2]))))
+
+
+def test_on_one_core_a_photo_still_ends_a_process_and_not_the_job(files, job, monkeypatch):
+    monkeypatch.setattr(processes, "available_threads", lambda: 1)
+
+    def started(job, count):
+        raise RuntimeError(f"{count} in a pool")
+
+    monkeypatch.setattr(processes, "_pool", started)
+    with pytest.raises(RuntimeError, match="1 in a pool"):
+        list(processes.work(job, chunks(files), 0))
+    assert list(processes.work(job, chunks(files), 1))  # asked for: this process, in which a decoder takes all with it
 
 
 def test_processes_that_cannot_start_are_no_photos_fault(files, job, monkeypatch):

@@ -93,3 +93,22 @@ def test_an_unforeseen_error_is_one_photos_affair(files, job, monkeypatch):
     found = worker(Chunk(0, tuple(files)))
     assert [done.error and done.error.code for done in found[:3]] == [None, "internal", None]
     assert "MemoryError" in found[1].error.detail
+
+
+@pytest.mark.parametrize("embeddings", [False, True])
+def test_a_batch_that_fails_is_answered_photo_by_photo(embeddings, files, job, monkeypatch):
+    worker = Worker(replace(job, embeddings=embeddings))
+    bad = worker._classifier.pixels(worker._classifier.read_header(files[3].read_bytes()))
+    name = "scores_and_embeddings" if embeddings else "scores"
+    own = getattr(Classifier, name)
+
+    def choosy(self, pixels):
+        if any(np.array_equal(each, bad) for each in pixels):
+            raise RuntimeError("NaN")
+        return own(self, pixels)
+
+    monkeypatch.setattr(Classifier, name, choosy)
+    found = worker(Chunk(0, tuple(files)))
+    assert [done.error and done.error.code for done in found] == [None] * 3 + ["internal"] + [None] * 4
+    assert all((done.embedding if embeddings else done.scores) is not None for at, done in enumerate(found) if at != 3)
+    assert "RuntimeError" in found[3].error.detail and found[3].sha256 is not None

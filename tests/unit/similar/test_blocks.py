@@ -62,5 +62,17 @@ def test_a_block_that_was_cut_off_is_none(kept, tmp_path):
     assert Blocks(folder, 4).known == set(DIGESTS[:2])
 
 
+def test_numbers_that_half_precision_cannot_hold_keep_their_direction(tmp_path):
+    rng = np.random.default_rng(0)
+    embeddings = rng.random((4, 6)).astype(np.float32) * np.array([[1e6], [1], [1e-7], [0]], np.float32)
+    blocks = Blocks(tmp_path / "kept", 6)
+    blocks.keep(DIGESTS[:4], embeddings)
+    found = everything(blocks, DIGESTS[:4]).astype(np.float32)
+    assert np.isfinite(found).all() and (found[3] == 0).all()
+    assert found[1] == pytest.approx(embeddings[1], abs=1e-3)
+    for kept, embedding in zip(found[:3], embeddings[:3], strict=True):
+        assert kept @ embedding / np.linalg.norm(kept) / np.linalg.norm(embedding) == pytest.approx(1, abs=1e-5)
+
+
 def test_embeddings_of_another_size_are_none(kept, tmp_path):
     assert not Blocks(tmp_path / "kept", 5).known

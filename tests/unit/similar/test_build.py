@@ -1,9 +1,12 @@
 """An index from photos to answers: made, changed, stopped, damaged, of another model."""
 
 import json
+import os
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
+import faiss
 import numpy as np
 import pytest
 
@@ -154,9 +157,44 @@ def test_when_many_were_removed_it_is_made_anew_and_forgets_them(built, out, pho
 
 
 def test_when_many_have_come_it_is_made_anew(built, out, settings, tmp_path, monkeypatch):
-    monkeypatch.setattr(builds, "_MOST_GROWN", 1)
+    monkeypatch.setattr(builds, "_outgrown", lambda description, photos: photos > 24)
     made.photo(tmp_path / "more" / "red" / "9.png", "red", 9)
     assert add(out, tmp_path / "more", settings, 1).rebuilt
+
+
+def described(built, **changes):
+    search = built.description.search.model_copy(update={"kind": changes.pop("kind", "flat")})
+    projected = built.description.projection.model_copy(
+        update={"asked_for": changes.pop("asked_for", 128), "fitted_on": changes.pop("fitted_on", 24)}
+    )
+    return built.description.model_copy(update={"search": search, "projection": projected, **changes})
+
+
+@pytest.mark.parametrize(
+    ("changes", "photos", "outgrown"),
+    [
+        ({}, 96, False),
+        ({}, 97, True),
+        # As many as a projection is fitted on at most: it would not become another one.
+        ({"fitted_on": 100_000, "kind": "hnsw", "measured_on": 400_000}, 500_000, False),
+        ({"fitted_on": 100_000, "kind": "hnsw", "measured_on": 400_000}, 800_001, True),
+        ({"fitted_on": 100_000}, 10**7, False),
+        ({"asked_for": None}, 10**6, False),
+        ({"embedding_size": 128}, 10**6, False),
+        ({"asked_for": None, "kind": "ivfpq", "measured_on": 10}, 21, True),
+    ],
+)
+def test_what_it_was_fitted_to_and_measured_on_it_may_outgrow(changes, photos, outgrown, built):
+    changes = {"embedding_size": 1280, "measured_on": 24} | changes
+    assert builds._outgrown(described(built, **changes), photos) is outgrown
+
+
+def test_what_was_measured_says_among_how_many(built, out, settings, tmp_path):
+    assert built.description.measured_on == 24
+    made.photo(tmp_path / "more" / "red" / "9.png", "red", 9)
+    after = add(out, tmp_path / "more", settings, 1).description
+    assert (after.photos, after.measured_on, after.precision_at_5) == (25, 24, built.description.precision_at_5)
+    assert rebuild(out, settings).description.measured_on == 25
 
 
 def test_when_it_outgrows_its_kind_it_gets_another(photos, out, settings, tmp_path, monkeypatch):
@@ -183,6 +221,12 @@ def test_photos_that_have_gone_from_their_folder(built, out, photos, settings, t
     assert gone(out, photos, settings) == []
     (photos / "red" / "1.png").unlink()
     assert gone(out, photos, settings) == ["red/1.png"]
+    latin = Path(os.fsdecode(os.fsencode(photos / "red") + b"/caf\xe9.png"))
+    shutil.copy(photos / "red" / "2.png", latin)
+    build(photos, out, settings, PLAIN, 1)
+    assert gone(out, photos, settings) == []  # its id is not its name, which cannot be printed
+    latin.unlink()
+    assert gone(out, photos, settings) == ["red/caf\\xe9.png"]
     refused("invalid_arguments", gone, out, tmp_path / "nowhere", settings)
 
 
@@ -260,12 +304,81 @@ def test_one_command_at_a_time_changes_an_index(built, out, settings):
         assert len(Index(out, digest(settings))) == 24  # while it is changed, it can be asked
 
 
+@pytest.mark.parametrize("theirs", ["index.json", "embeddings/mine.txt", "photos.0123456789abcdef.jsonl"])
+def test_a_folder_whose_names_are_an_indexs_and_which_is_none_is_left_alone(theirs, photos, settings, tmp_path):
+    other = tmp_path / "other"
+    (other / theirs).parent.mkdir(parents=True)
+    (other / theirs).write_text('{"mine": 1}')
+    before = sorted(other.rglob("*"))
+    refused("already_exists", build, photos, other, settings, PLAIN, 1)
+    assert sorted(other.rglob("*")) == before and (other / theirs).read_text() == '{"mine": 1}'
+
+
+def test_what_someone_keeps_in_an_indexs_folder_stays(built, photos, out, settings):
+    for theirs in ("notes.txt", "embeddings/mine/notes.txt", "photos.mine.jsonl"):
+        (out / theirs).parent.mkdir(exist_ok=True)
+        (out / theirs).write_text("mine")
+    old = out / "embeddings" / "0123456789abcdef"
+    old.mkdir()
+    rebuild(out, settings)
+    assert not old.exists()
+    assert [path.read_text() for path in (out / "notes.txt", out / "embeddings/mine/notes.txt")] == ["mine"] * 2
+    assert (out / "photos.mine.jsonl").exists()
+
+
+def test_an_index_that_was_copied_without_hidden_names_can_be_built_again(built, photos, out, settings, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(out, copy, ignore=shutil.ignore_patterns(".*"))
+    assert build(photos, copy, settings, PLAIN, 1).computed == 0
+
+
+def test_whoever_opens_it_while_it_is_replaced_gets_the_new_one(built, out, photos, settings, monkeypatch):
+    read = folders.read_photos
+    replaced = []
+
+    def meanwhile(folder, file):
+        monkeypatch.undo()
+        replaced.append(remove(out, ["red/1.png"], settings))
+        return read(folder, file)
+
+    monkeypatch.setattr(folders, "read_photos", meanwhile)
+    opened = Index(out, digest(settings))
+    assert replaced and opened.description == replaced[0].description and len(opened) == 23
+
+
+def test_a_full_disk_is_an_error_and_leaves_the_index_as_it_was(built, out, photos, settings, monkeypatch):
+    before = describe(out)
+
+    def full(index, writer):
+        raise RuntimeError("Error in faiss::PyCallbackIOWriter")
+
+    monkeypatch.setattr(faiss, "write_index", full)
+    assert "disk full" in refused("cannot_write", rebuild, out, settings)
+    assert describe(out) == before and not list(out.glob(".twinlens-writing-*"))
+    monkeypatch.undo()
+    assert len(Index(out, digest(settings))) == 24
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no disk that is always full")
+def test_what_the_disk_does_not_take_is_noticed():
+    vectors = np.eye(8, dtype=np.float32)
+    index = faiss.IndexFlatIP(8)
+    index.add(vectors)  # less than a buffer: only closing the file tells
+    with pytest.raises((OSError, TwinlensError)):
+        builds._write_index(index, Path("/dev/full"))
+
+
 def test_nothing_to_index_is_an_error(out, settings, tmp_path):
     refused("invalid_arguments", build, tmp_path / "nowhere", out, settings, PLAIN, 1)
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad" / "a.png").write_text("hello")
     refused("invalid_data", build, tmp_path / "bad", out, settings, PLAIN, 1)
     refused("invalid_arguments", build, tmp_path / "bad", out, settings, Options(129), 1)
+
+
+def test_an_index_is_not_rebuilt_with_more_dimensions_than_there_may_be(built, out, settings):
+    refused("invalid_arguments", rebuild, out, settings, Options(500))
+    assert describe(out) == built.description
 
 
 def test_without_faiss_it_says_what_to_install(photos, out, settings, monkeypatch):

@@ -99,6 +99,35 @@ def test_what_is_none_or_damaged_or_of_another_model_is_refused(tmp_path):
     refused("invalid_index", read_gallery, tmp_path / "none")
 
 
+def reheaded(data, change):
+    """A gallery whose header, which its digest does not hold, was changed."""
+    (length,) = struct.unpack_from("<I", data, 8)
+    header = json.loads(data[12 : 12 + length])
+    change(header)
+    text = json.dumps(header, separators=(",", ":")).encode()
+    assert len(text) <= length
+    return data[:12] + text.ljust(length) + data[12 + length :]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda header: header.update(stride=1),
+        lambda header: header.update(dimensions=9),
+        lambda header: header.update(photos=3),
+        lambda header: header.update(embedding_size=31),
+        lambda header: header["sections"]["mean"].update(bytes=64),
+        lambda header: header["sections"]["codes"].update(offset=16),
+        lambda header: header["sections"]["photos"].update(bytes=3),
+        lambda header: header["sections"].pop("scales"),
+    ],
+)
+def test_a_header_that_does_not_fit_what_follows_is_refused(change):
+    data, *_ = encoded(30, 16)
+    assert len(decode(reheaded(data, lambda header: None)).photos) == 30
+    refused("invalid_index", decode, reheaded(data, change))
+
+
 def test_an_index_becomes_a_gallery_without_what_was_removed(tmp_path, settings):
     out = tmp_path / "index"
     build(made.photos(tmp_path / "photos"), out, settings, Options(), 1)
@@ -111,8 +140,8 @@ def test_an_index_becomes_a_gallery_without_what_was_removed(tmp_path, settings)
     place = gallery.photos.index(("blue/0.png", "blue"))
     found = gallery.search(Index(out, digest).vectors()[place], 3)
     assert place in [each for each, _ in found] and {gallery.photos[each][1] for each, _ in found} == {"blue"}
-    for wanted in (4, 0):
-        refused("invalid_arguments", write_gallery, Index(out, digest), tmp_path / "h.bin", wanted or 4)
+    for wanted in (4, 0, -1):
+        refused("invalid_arguments", write_gallery, Index(out, digest), tmp_path / "h.bin", wanted)
     assert not (tmp_path / "h.bin").exists()
 
 
@@ -128,3 +157,15 @@ def test_a_gallery_of_100_000_photos_has_at_most_13_mb():
     fixed = len(data) - each * 2000
     assert each * 100_000 + fixed <= 13e6 < (each + 16) * 100_000 + fixed
     assert galleries.fitting(photos[:100], projection) == 128
+
+
+def test_names_that_leave_no_room_are_told(monkeypatch):
+    monkeypatch.setattr(galleries, "MOST_BYTES", 1)
+    rng = np.random.default_rng(0)
+    photos = [Photo(rng.bytes(5000).hex(), "0" * 64) for _ in range(30)]
+    projection = Projection(np.zeros(64, np.float32), np.eye(32, 64, dtype=np.float32))
+    detail = refused("invalid_arguments", galleries.fitting, photos, projection)
+    assert "0.1 MB" in detail and "--dimensions" in detail
+    assert galleries.fitting(photos[:3], projection) == 32
+    whole = Projection(np.zeros(64, np.float32), np.eye(64, dtype=np.float32))
+    assert galleries.fitting(photos[:18], whole) in (16, 32, 48)

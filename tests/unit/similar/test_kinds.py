@@ -7,7 +7,7 @@ import pytest
 from tests.unit.similar.made import clusters
 from twinlens.errors import TwinlensError
 from twinlens.similar import kinds
-from twinlens.similar.kinds import build, tuned, wanted_kinds
+from twinlens.similar.kinds import Left, build, tuned, wanted_kinds
 from twinlens.similar.options import KINDS
 from twinlens.similar.precision import nearest, recall
 from twinlens.similar.projection import unit
@@ -69,8 +69,37 @@ def test_rows_that_are_gone_are_not_found_and_others_are_in_their_place(kind):
     searcher = built(kind)
     before = searcher.search(ASKED, 5)[1]
     gone = np.unique(before[:, :2])
-    after = searcher.search(ASKED, 5, gone)[1]
+    after = searcher.search(ASKED, 5, without(len(VECTORS), gone))[1]
     assert not np.isin(after, gone).any() and (after >= 0).all()
+
+
+def without(count, gone):
+    rows = np.ones(count, bool)
+    rows[gone] = False
+    return Left(rows)
+
+
+@pytest.mark.parametrize("kind", ["hnsw", "ivfpq"])
+def test_where_whole_heaps_are_gone_the_nearest_of_the_others_are_found(kind):
+    embeddings, labels = clusters(6000, labels=25)
+    vectors, labels = unit(embeddings), np.array(labels)
+    searcher = build(vectors, kind, 0.9)
+    gone = np.isin(labels, ["label 3", "label 17", "label 21"])
+    left = without(len(vectors), gone)
+    more, of = clusters(400, labels=25, seed=5)
+    asked = unit(more)[np.isin(of, ["label 3", "label 17", "label 21"])]  # each in the middle of what is gone
+    found = searcher.search(asked, 10, left)[1]
+    assert len(asked) > 30 and (found >= 0).all() and not gone[found].any()
+    exact = np.flatnonzero(~gone)[nearest(asked, vectors[~gone], 10)]
+    assert recall(found, exact) > 0.85
+
+
+def test_a_graph_looks_at_all_where_nearly_all_are_gone():
+    searcher = build(VECTORS, "hnsw", 0.9)
+    left = without(len(VECTORS), np.arange(20, len(VECTORS)))
+    scores, rows = searcher.search(ASKED, 25, left)
+    assert (np.sort(rows[:, :20]) == np.arange(20)).all() and (rows[:, 20:] == -1).all()
+    assert scores[:, 0] == pytest.approx((ASKED @ VECTORS[:20].T).max(axis=1), abs=1e-5)
 
 
 @pytest.mark.parametrize("kind", KINDS)

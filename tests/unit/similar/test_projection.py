@@ -33,11 +33,20 @@ def test_the_same_photos_give_the_same_axes_whatever_their_blocks():
 
 
 def test_few_photos_span_few_dimensions():
-    embeddings, _ = clusters(5)
-    projection = fit([embeddings], 32, 16)
-    assert projection.dimensions == 4
+    embeddings, _ = clusters(20)
+    projection = fit([embeddings], 32, 24)
+    assert projection.dimensions == 19
     assert projection.explained == pytest.approx(1)
-    assert np.linalg.norm(projection(embeddings), axis=1) == pytest.approx(np.ones(5))
+    assert np.linalg.norm(projection(embeddings), axis=1) == pytest.approx(np.ones(20))
+
+
+@pytest.mark.parametrize("photos", [clusters(2)[0], clusters(16)[0], np.repeat(clusters(1)[0], 40, axis=0)])
+def test_photos_that_are_too_few_or_the_same_are_compared_as_they_are(photos):
+    projection = fit([photos], 32, 24)
+    assert (projection.axes, projection.dimensions) == (None, 32)
+    alike = projection(photos) @ projection(photos).T
+    assert alike == pytest.approx(unit(photos) @ unit(photos).T)
+    assert fit([clusters(6)[0]], 32, 4).dimensions == 4  # as many as were asked for are enough
 
 
 @pytest.mark.parametrize(("count", "dimensions"), [(1, 8), (0, 8), (50, 32), (50, 64)])

@@ -27,11 +27,13 @@ export interface Gallery {
   search(embedding: Float32Array, count: number): Neighbour[];
 }
 
-/** Why a file is no gallery that can be searched; the codes are those of twinlens/errors.py. */
-export class GalleryError extends Error {
-  readonly code: 'invalid_index' | 'index_mismatch';
+/** Why there is no gallery that can be searched; the codes are those of twinlens/errors.py. */
+export type GalleryProblem = 'invalid_index' | 'index_mismatch' | 'not_found';
 
-  constructor(code: 'invalid_index' | 'index_mismatch', reason: string) {
+export class GalleryError extends Error {
+  readonly code: GalleryProblem;
+
+  constructor(code: GalleryProblem, reason: string) {
     super(reason);
     this.name = 'GalleryError';
     this.code = code;
@@ -43,6 +45,9 @@ interface Section {
   readonly bytes: number;
 }
 
+/** The parts of a file behind its header, in their order. */
+const SECTIONS = ['mean', 'axis_scales', 'axes', 'scales', 'codes', 'photos'] as const;
+
 interface Header {
   readonly format: string;
   readonly model: { readonly name: string; readonly version: string; readonly digest: string };
@@ -52,7 +57,7 @@ interface Header {
   readonly photos: number;
   readonly recall_at_10: number | null;
   readonly sha256: string;
-  readonly sections: Readonly<Record<'mean' | 'axis_scales' | 'axes' | 'scales' | 'codes' | 'photos', Section>>;
+  readonly sections: Readonly<Record<(typeof SECTIONS)[number], Section>>;
 }
 
 type Named = readonly [id: string, label: string | null];
@@ -61,6 +66,8 @@ const MAGIC = 'TWGALL01';
 const FORMAT = 'twinlens-gallery/1';
 /** The magic and the header's length. */
 const BEFORE_HEADER = MAGIC.length + 4;
+const ALIGNED = 16;
+const DIMENSIONS = 128;
 const LARGEST = 32_767;
 
 /**
@@ -73,20 +80,19 @@ const LARGEST = 32_767;
  */
 export async function openGallery(file: ArrayBuffer, digest: string, productsOf = simdProducts): Promise<Gallery> {
   const header = readHeader(file);
-  const body = new Uint8Array(file, BEFORE_HEADER + headerBytes(file));
+  const begin = BEFORE_HEADER + headerBytes(file);
+  const body = new Uint8Array(file, begin);
   if ((await sha256(body)) !== header.sha256) throw new GalleryError('invalid_index', 'it was changed or cut off');
   if (header.model.digest !== digest) {
     throw new GalleryError('index_mismatch', `it was made with ${header.model.name} ${header.model.version}`);
   }
+  // The digest is of what follows the header, and not of the header's own numbers.
+  if (!fits(header, begin, file.byteLength)) throw new GalleryError('invalid_index', 'its parts do not belong together');
   const { sections, dimensions, embedding_size: size, stride } = header;
   const floats = ({ offset, bytes }: Section) => new Float32Array(file, offset, bytes / 4);
   const named = await names(new Uint8Array(file, sections.photos.offset, sections.photos.bytes));
+  if (named.length !== header.photos) throw new GalleryError('invalid_index', 'its list of photos is another one’s');
   const codes = new Int8Array(file, sections.codes.offset, sections.codes.bytes);
-  const whole =
-    named.length === header.photos &&
-    codes.length === header.photos * stride &&
-    sections.axes.bytes === dimensions * size * 2;
-  if (!whole) throw new GalleryError('invalid_index', 'its parts do not belong together');
   const question = asker(
     floats(sections.mean),
     floats(sections.axis_scales),
@@ -184,21 +190,79 @@ function readHeader(file: ArrayBuffer): Header {
   }
   const length = headerBytes(file);
   if (BEFORE_HEADER + length > file.byteLength) throw new GalleryError('invalid_index', 'it was cut off');
-  let header: Header;
+  let header: unknown;
   try {
-    header = JSON.parse(text(BEFORE_HEADER, length)) as Header;
+    header = JSON.parse(text(BEFORE_HEADER, length));
   } catch {
-    throw new GalleryError('invalid_index', 'its header is damaged');
+    header = null;
   }
+  if (!isHeader(header)) throw new GalleryError('invalid_index', 'its header is damaged');
   if (header.format !== FORMAT) throw new GalleryError('invalid_index', `its format is ${header.format}`);
   return header;
+}
+
+function isHeader(value: unknown): value is Header {
+  if (!isRecord(value)) return false;
+  const { format, model, embedding_size: size, dimensions, stride, photos, recall_at_10: recall, sections } = value;
+  return (
+    isRecord(model) &&
+    [format, value.sha256, model.name, model.version, model.digest].every((text) => typeof text === 'string') &&
+    [size, dimensions, stride, photos].every(isCount) &&
+    (recall === null || typeof recall === 'number') &&
+    isRecord(sections) &&
+    SECTIONS.every((name) => {
+      const section = sections[name];
+      return isRecord(section) && isCount(section.offset) && isCount(section.bytes);
+    })
+  );
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
+}
+
+function isCount(value: unknown): boolean {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+/** Whether the sections are as long as the header's other numbers say, and one behind the other up to the end. */
+function fits(header: Header, begin: number, end: number): boolean {
+  const { embedding_size: size, dimensions, stride, photos, sections } = header;
+  const bytes = {
+    mean: 4 * size,
+    axis_scales: 4 * dimensions,
+    axes: 2 * dimensions * size,
+    scales: 4 * dimensions,
+    codes: photos * stride,
+    photos: sections.photos.bytes,
+  };
+  let at = begin;
+  for (const name of SECTIONS) {
+    if (sections[name].offset !== at || sections[name].bytes !== bytes[name]) return false;
+    at += aligned(bytes[name]);
+  }
+  const sized = size > 0 && dimensions > 0 && dimensions <= DIMENSIONS && stride === aligned(dimensions);
+  return sized && begin % ALIGNED === 0 && at === end;
+}
+
+/** The next multiple of what everything in a file is aligned to. */
+function aligned(bytes: number): number {
+  return Math.ceil(bytes / ALIGNED) * ALIGNED;
 }
 
 async function names(packed: Uint8Array<ArrayBuffer>): Promise<Named[]> {
   try {
     const content = new Blob([packed]).stream().pipeThrough(new DecompressionStream('gzip'));
-    return JSON.parse(await new Response(content).text()) as Named[];
+    const found: unknown = JSON.parse(await new Response(content).text());
+    if (Array.isArray(found) && found.every(isNamed)) return found;
   } catch {
-    throw new GalleryError('invalid_index', 'its list of photos is damaged');
+    // Said below.
   }
+  throw new GalleryError('invalid_index', 'its list of photos is damaged');
+}
+
+function isNamed(value: unknown): value is Named {
+  if (!Array.isArray(value) || value.length !== 2) return false;
+  const [id, label] = value as unknown[];
+  return typeof id === 'string' && (label === null || typeof label === 'string');
 }

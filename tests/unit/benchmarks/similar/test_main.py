@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.results import read_result
 from benchmarks.similar import __main__ as bench
 from tests.unit.similar import made
 from twinlens.errors import TwinlensError
@@ -50,8 +51,31 @@ def test_neighbours_of_test_photos_among_themselves_and_among_the_others(tmp_pat
         bench.quality(bench.indexed(photos / "train", tmp_path / "other", settings, version), photos / "train")
 
 
-def test_a_partial_run_stays_in_its_folder() -> None:
-    given = bench.parser().parse_args(["photos", "--vectors", "1000"])
-    assert given.work == bench.WORK and given.vectors == 1000
+@pytest.mark.parametrize(
+    ("given", "whole"),
+    [([], True), (["--vectors", "2000"], False), (["--rounds", "1"], False), (["--kind", "hnsw"], False)],
+)
+def test_a_partial_run_stays_in_its_folder(
+    given: list[str], whole: bool, tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("MODELS", str(settings.models)), ("MODEL", settings.model)):
+        monkeypatch.setenv(f"TWINLENS_{name}", value)
+    found = bench.indexed(made.photos(tmp_path / "photos"), tmp_path, settings, open_current(settings.model_folder))
+    monkeypatch.setattr(bench, "indexed", lambda *_: found)
+    monkeypatch.setattr(bench, "quality", lambda *_: NEAR)
+    monkeypatch.setattr(bench, "searched", lambda *_: INDEX)
+    monkeypatch.setattr(bench, "jittered", lambda *_: None)
+    monkeypatch.setattr(bench.gallery, "measure", lambda *_: {**GALLERY, "browser": "made up"})
+    results, work = tmp_path / "results", tmp_path / "work"
+    results.mkdir()
+    assert bench.main(["photos", *given, "--work", str(work)], results) == 0
+    there, other = (results, work) if whole else (work, results)
+    content = read_result(there / "similar.json")
+    assert [row["what"] for row in content["rows"]] == ["neighbours", "index", "gallery"]
+    assert content["command"].startswith("make bench-similar PHOTOS=photos")
+    assert not (other / "similar.json").exists()
+
+
+def test_fewer_vectors_than_can_be_searched_are_none() -> None:
     with pytest.raises(SystemExit):
         bench.parser().parse_args(["photos", "--vectors", "1"])
