@@ -20,7 +20,7 @@ export PYTHON
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo page site setup node chromium lint format test test-heavy test-all parity parity-dct bench-train bench-convert bench-networks bench-teach bench-server bench-page wrk loadtest container readme lock clean
+.PHONY: help demo page site setup node chromium lint format test test-heavy test-all parity parity-dct bench-train bench-convert bench-networks bench-data bench-teach bench-similar bench-bulk bench-server bench-page wrk postgres loadtest container readme lock clean
 .NOTPARALLEL:
 
 help: ## Show this list
@@ -36,7 +36,7 @@ test: setup lint ## Run the checks and the tests: unit, integration, end to end,
 	$(SIDE_BY_SIDE) -m "not heavy and not alone" tests/e2e
 	$(PYTEST) -m "not heavy and alone" tests
 
-test-heavy: setup wrk ## Run only the tests that need minutes, gigabytes or system packages
+test-heavy: setup wrk postgres ## Run only the tests that need minutes, gigabytes or system packages
 	$(SIDE_BY_SIDE) -m "heavy and not alone" tests
 	$(PYTEST) -m "heavy and alone" tests
 
@@ -75,6 +75,18 @@ bench-teach: .venv/.dev ## Compare ways to teach labels from a few photos: make 
 	@test -n "$(PHOTOS)" || { echo "Say which photos: make bench-teach PHOTOS=folder" >&2; exit 2; }
 	$(BIN)/python -m benchmarks.teaching "$(PHOTOS)" $(ARGS)
 
+bench-data: .venv/.dev ## Measure how many wrong labels `data check` finds: make bench-data PHOTOS=folder [ARGS=...]
+	@test -n "$(PHOTOS)" || { echo "Say which photos: make bench-data PHOTOS=folder" >&2; exit 2; }
+	$(BIN)/python -m benchmarks.data "$(PHOTOS)" $(ARGS)
+
+bench-similar: setup ## Measure the index of similar photos and the page's gallery: make bench-similar PHOTOS=folder [ARGS=...]
+	@test -n "$(PHOTOS)" || { echo "Say which photos: make bench-similar PHOTOS=folder" >&2; exit 2; }
+	$(BIN)/python -m benchmarks.similar "$(PHOTOS)" $(ARGS)
+
+bench-bulk: .venv/.dev ## Measure bulk answers against decode and network alone: make bench-bulk PHOTOS=folder [ARGS=...]
+	@test -n "$(PHOTOS)" || { echo "Say which photos: make bench-bulk PHOTOS=folder" >&2; exit 2; }
+	$(BIN)/python -m benchmarks.bulk "$(PHOTOS)" $(ARGS)
+
 bench-server: setup wrk ## Measure our server beside five others: make bench-server [PHOTOS=folder] [ARGS=...]
 	$(BIN)/python -m benchmarks.serving $(if $(PHOTOS),"$(PHOTOS)") $(ARGS)
 
@@ -108,7 +120,7 @@ lock: .venv/.dev ## Write the pinned requirements anew from requirements/*.in (A
 	$(call lock,gpu,-c requirements/serve.txt)
 
 clean: ## Remove the virtual environment and everything built or installed
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache build *.egg-info web/dist web/dist-upload web/node_modules
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache build *.egg-info web/dist web/dist-upload web/dist-review web/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A model by its folder, or by its name where it lies in the folder of the settings.
@@ -138,6 +150,9 @@ chromium: .venv/.dev
 
 wrk:
 	@setup/wrk
+
+postgres:
+	@setup/postgres
 
 web/node_modules/.package-lock.json: web/package-lock.json web/package.json | node
 	cd web && npm ci --no-audit --no-fund

@@ -6,7 +6,7 @@ import bentoml
 from starlette.responses import JSONResponse, Response
 
 from twinlens.http import drain, tracing
-from twinlens.http.application import Classification, ClassifyInput, HttpService
+from twinlens.http.application import Classification, ClassifyInput, HttpService, SimilarInput, Similarity
 from twinlens.http.engine import Engine
 from twinlens.http.metrics import forget_dead_workers, of_process
 from twinlens.http.parent import end_with_parent
@@ -56,3 +56,14 @@ class Twinlens:
         :param top_k: how many labels at most.
         """
         return JSONResponse(await self.engine.classify(image, top_k))
+
+    @bentoml.api(  # type: ignore[untyped-decorator]
+        route="/v1/similar", input_spec=SimilarInput, output_spec=Similarity
+    )
+    async def similar(self, image: bytes, k: int) -> Response:
+        """The photos of the index that are most like one image, nearest first.
+
+        :param image: the bytes of an image file.
+        :param k: how many photos at most.
+        """
+        return JSONResponse(await self.engine.similar(image, k))

@@ -33,6 +33,7 @@ DOCS: Final = ROOT / "docs"
 DOCUMENTS: Final = (
     ROOT / "README.md",
     DOCS / "container.md",
+    DOCS / "data.md",
     DOCS / "networks.md",
     DOCS / "decisions" / "015-teaching.md",
 )

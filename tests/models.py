@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import functools
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import onnx
@@ -46,21 +47,38 @@ RESIZE: Final = {
     "rounding": "pillow-fixed-point-8bit",
     "box_precision": "float32",
 }
+DECODE: Final = {
+    "exif_orientation": "apply",
+    "alpha_background": (255, 255, 255),
+    "icc_profile": "ignore",
+    "sixteen_bit": "shift-right-8",
+    "animation": "first-frame",
+    "jpeg_dct_headroom": 2.0,
+}
 NAME: Final = "colours"
 VERSION: Final = "v1"
 _PATCH: Final = 16
+Leaning: TypeAlias = tuple[tuple[str, float], ...]
 
 
-def write(models: Path, name: str = NAME, version: str = VERSION, weights: str = "float16", **changes: Any) -> Path:
+def write(
+    models: Path,
+    name: str = NAME,
+    version: str = VERSION,
+    weights: str = "float16",
+    leaning: Mapping[str, float] | None = None,
+    **changes: Any,
+) -> Path:
     """Write a version of the model and make it the one in use.
 
     :param models: the folder of models.
     :param weights: how the weights are stored; their numbers are the same in any way.
+    :param leaning: what is added to some colours' logits, which makes another network of it.
     :param changes: fields of the contract to set otherwise, as in ``formats={"server": ["png"], "browser": ["png"]}``.
     :return: the model's folder, ``MODELS/NAME``.
     """
     folder = models / name
-    files, encodings = _files(weights)
+    files, encodings = _files(weights, tuple(sorted((leaning or {}).items())))
     contract = _contract(name, version, files, {"weights": encodings} | changes)
     staged = folder / f".{version}"
     for path, data in {**files, store.CONTRACT: dump(contract)}.items():
@@ -71,14 +89,14 @@ def write(models: Path, name: str = NAME, version: str = VERSION, weights: str =
     return folder
 
 
-def logits(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
+def logits(pixels: NDArray[np.uint8], leaning: Leaning = ()) -> NDArray[np.float64]:
     """What the network computes, in NumPy: how near the mean colour is to each of :data:`COLOURS`.
 
     :param pixels: uint8 array of shape (N, height, width, 3).
     :return: float64 array of shape (N, labels).
     """
     mean = pixels.astype(np.float64).mean(axis=(1, 2)) / 255
-    return mean @ _weight().astype(np.float64).T + _bias()
+    return mean @ _weight().astype(np.float64).T + _bias(leaning)
 
 
 def picture(colour: str, width: int = 96, height: int = 80, noise: int = 40) -> Image.Image:
@@ -92,11 +110,12 @@ def _weight() -> NDArray[np.float32]:
     return np.asarray(list(COLOURS.values()), np.float32) / 255 * 2 * SHARPNESS
 
 
-def _bias() -> NDArray[np.float32]:
-    return -SHARPNESS * ((np.asarray(list(COLOURS.values()), np.float32) / 255) ** 2).sum(axis=1)
+def _bias(leaning: Leaning) -> NDArray[np.float32]:
+    more = np.asarray([dict(leaning).get(colour, 0.0) for colour in COLOURS], np.float32)
+    return -SHARPNESS * ((np.asarray(list(COLOURS.values()), np.float32) / 255) ** 2).sum(axis=1) + more
 
 
-def _graph() -> onnx.ModelProto:
+def _graph(leaning: Leaning) -> onnx.ModelProto:
     """Normalise, average patches of 16 x 16 (the features), average those (the embedding), compare with the colours."""
     patch = np.zeros((3, 3, _PATCH, _PATCH), np.float32)
     patch[range(3), range(3)] = 1 / _PATCH**2
@@ -106,7 +125,7 @@ def _graph() -> onnx.ModelProto:
         "patch": patch,
         "plane": np.asarray([2, 3], np.int64),
         "weight": _weight(),
-        "bias": _bias(),
+        "bias": _bias(leaning),
     }
     nodes = [
         helper.make_node("Cast", ["image"], ["float"], to=TensorProto.FLOAT),
@@ -134,9 +153,9 @@ def _graph() -> onnx.ModelProto:
 
 
 @functools.cache
-def _files(weights: str) -> tuple[dict[str, bytes], dict[str, Encoding]]:
+def _files(weights: str, leaning: Leaning) -> tuple[dict[str, bytes], dict[str, Encoding]]:
     """Every file of a version but its contract, and how its weights are stored."""
-    model = _graph()
+    model = _graph(leaning)
     graph, encodings = encode(model, weights)
     tfjs = write_tfjs(model, encodings)
     files = {"model.onnx": graph.SerializeToString()}
@@ -148,7 +167,7 @@ def _files(weights: str) -> tuple[dict[str, bytes], dict[str, Encoding]]:
         # At the size of the resize, the network's input is the centre of the picture itself.
         edge = (SHORTER_EDGE - SIZE) // 2
         pixels = np.asarray(picture(colour, SHORTER_EDGE, SHORTER_EDGE))[edge : edge + SIZE, edge : edge + SIZE]
-        answer = logits(pixels[None])[0].astype(np.float32)
+        answer = logits(pixels[None], leaning)[0].astype(np.float32)
         cases.append(Case(colour, path, input_sha256(pixels), answer))
     return {**files, "golden/golden.json": golden.dump(cases)}, locate(tfjs, encodings)
 
@@ -176,14 +195,7 @@ def _contract(name: str, version: str, files: dict[str, bytes], changes: dict[st
             "server": ["jpeg", "png", "webp", "gif", "bmp", "tiff", "avif"],
             "browser": ["jpeg", "png", "webp", "gif", "bmp", "avif"],
         },
-        "decode": {
-            "exif_orientation": "apply",
-            "alpha_background": (255, 255, 255),
-            "icc_profile": "ignore",
-            "sixteen_bit": "shift-right-8",
-            "animation": "first-frame",
-            "jpeg_dct_headroom": 2.0,
-        },
+        "decode": DECODE,
         "resize": RESIZE,
         "crop": {"height": SIZE, "width": SIZE, "position": "center"},
         "normalize": {"scale": 1 / 255, "mean": (0, 0, 0), "std": (1, 1, 1)},

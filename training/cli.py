@@ -14,9 +14,11 @@ from typing import Final
 import torch
 
 from training import export, measure, soup, train, tune
+from training.dataset import command as data
+from training.retrain import command as retrain
 from twinlens.errors import TwinlensError
 
-COMMANDS: Final = (train, soup, tune, measure, export)
+COMMANDS: Final = (data, train, soup, tune, measure, export, retrain)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -34,12 +36,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command.
 
     :param arguments: the command line without the program's name; the process's own by default.
-    :return: the exit status: 0, 2 for a :class:`~twinlens.errors.TwinlensError`, a full disk or a full GPU, 130 after
-        Ctrl-C.
+    :return: the exit status: 0, or what the command says; 2 for a :class:`~twinlens.errors.TwinlensError`, a full disk
+        or a full GPU, 130 after Ctrl-C.
     """
     options = parser().parse_args(arguments)
     try:
-        options.func(options)
+        status: int | None = options.func(options)
     except TwinlensError as error:
         sys.stderr.write(f"error [{error.code}]: {error.detail}\n")
         return 2
@@ -56,4 +58,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("\nInterrupted.\n")
         return 130
-    return 0
+    return status or 0

@@ -1,9 +1,11 @@
 """A folder of labelled photos: which files are photos, which label and split each is in, and a digest of it all.
 
-Two layouts are read. One folder per label: a seeded, stratified split is made, 80 % train, 10 % validation, 10 %
-test. Or ``train/``, ``validation/`` and ``test/`` with one folder per label in each: given splits are kept, and a
-missing one is made from ``train/`` in the same way. Names may be in any script; hidden files are ignored, folders
-within a label's folder belong to the label, and copies of one photo stay in one split.
+A folder with a ``manifest.jsonl`` (:mod:`twinlens.dataset.manifest`) is what that says; photos that it holds out are
+learned from by nobody. Else two layouts are read. One folder per label: a seeded, stratified split is made, 80 % train,
+10 % validation, 10 % test. Or ``train/``, ``validation/`` and ``test/`` with one folder per label in each: given splits
+are kept, and a missing one is made from ``train/`` in the same way. Names may be in any script; hidden files are
+ignored, folders within a label's folder belong to the label, and copies of one photo, like a manifest's groups, stay in
+one split.
 """
 
 from __future__ import annotations
@@ -11,14 +13,18 @@ from __future__ import annotations
 import hashlib
 import unicodedata
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
+from training.dataset.learnable import learned_labels
 from training.files import LeftOut, Read, below, contents, quiet
 from training.progress import bar
 from training.run import Run, Splits, load_splits
+from twinlens.dataset import manifest
+from twinlens.dataset.manifest import HELD_OUT, MANIFEST, Row
 from twinlens.errors import TwinlensError
 from twinlens.folders import is_folder, readable, split_folders, visible
 from twinlens.inference import available_threads
@@ -28,7 +34,7 @@ VALIDATION: Final = "validation"
 TEST: Final = "test"
 SPLITS: Final = (TRAIN, VALIDATION, TEST)
 
-_HELD_OUT: Final = 0.1
+_SHARE: Final = 0.1
 # Photos left out for one reason that are shown by name.
 _SHOWN: Final = 3
 # Below this many photos the 95 % interval of an accuracy is more than 0.3 wide.
@@ -51,12 +57,20 @@ class DataSet:
     labels: list[str]
     """Sorted by code point; the order of the logits."""
     splits: dict[str, list[Sample]]
-    """``train``, ``validation`` and ``test``, each sorted by path."""
+    """``train``, ``validation`` and ``test``, and ``held-out`` where a manifest holds photos out; sorted by path."""
     digest: str
     """See :class:`twinlens.contract.DataSet`."""
     left_out: LeftOut = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     """What someone should know about the data before they trust a figure."""
+    rows: list[Row] | None = None
+    """Of the manifest, with the splits that are used; ``None`` where there is none."""
+    digest_of_folder: str = ""
+    """The digest that the same photos, labels and splits have without a manifest."""
+
+    def is_of(self, digest: str) -> bool:
+        """Whether these are the photos that a run or a model names, also if they have been given a manifest since."""
+        return digest in (self.digest, self.digest_of_folder)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -111,6 +125,9 @@ def open_dataset(path: Path, seed: int = 0, read: Read | None = None) -> DataSet
             "invalid_data", f"There is no folder {readable(path)}. Give a folder with one folder per label."
         )
     _check_path(path)
+    rows = manifest.read(path)
+    if rows is not None:
+        return _open_listed(path, rows, seed, read)
     given = _given_splits(path)
     left_out: LeftOut = []
     root = frozenset([path.resolve()])
@@ -168,7 +185,7 @@ def reopen(run: Path, record: Run, path: Path | None = None) -> DataSet:
             "holds them as --data.",
         ) from None
     found = [_File(*file, digest) for file, digest in zip(files, digests, strict=True)]
-    data = _assemble(path, record.labels, found, [])
+    data = _assemble(path, record.labels, found, [], manifest.read(run))
     if data.digest != record.data_digest:
         raise TwinlensError(
             "invalid_data",
@@ -176,6 +193,39 @@ def reopen(run: Path, record: Run, path: Path | None = None) -> DataSet:
             f"{record.data_digest[:12]}…): some have changed since.",
         )
     return data
+
+
+def _open_listed(path: Path, rows: Sequence[Row], seed: int, read: Read | None) -> DataSet:
+    """The photos that a manifest lists, each checked to be what it says."""
+    files, wrong = [], []
+    found = contents([path / row.path for row in rows], read)
+    for row, content in zip(rows, found, strict=True):
+        reason = content.reason
+        if not reason and content.sha256 != row.sha256:
+            reason = "its bytes are not those that the manifest lists"
+        if reason:
+            wrong.append(f"{row.path}: {reason}")
+        files.append(_File(path / row.path, row.split, row.label, row.sha256))
+    if wrong:
+        raise TwinlensError(
+            "invalid_data",
+            f"{len(wrong)} of the {len(rows)} photos that {readable(path / MANIFEST)} lists cannot be used "
+            f"({wrong[0].rstrip('.')}). `python -m training data verify {readable(path)}` sets them aside.",
+        )
+    given = {row.split for row in rows if row.split in SPLITS}
+    labels = learned_labels(path, rows)
+    left_out: LeftOut = []
+    listed = {path / row.path for row in rows} | {path / MANIFEST}
+    left_out += [(file, f"{MANIFEST} does not list it") for file in below(path, left_out) if file not in listed]
+    if len(given) < len(SPLITS) and any(row.group is not None for row in rows):
+        from training.dataset.split import completed  # it loads what compares pictures, which takes a second
+
+        rows = completed(rows, seed)
+        learned_labels(path, rows)
+        files = [replace(file, split=row.split) for file, row in zip(files, rows, strict=True)]
+    elif len(given) < len(SPLITS):
+        files = _complete(files, {str(split) for split in given}, seed)
+    return _assemble(path, labels, files, sorted(left_out), rows)
 
 
 def _given_splits(path: Path) -> dict[Path, str]:
@@ -274,7 +324,7 @@ def _complete(files: list[_File], given: set[str], seed: int) -> list[_File]:
     for file in files:
         if file.split in (None, TRAIN):
             by_label[file.label][file.sha256].append(file)
-    done = [file for file in files if file.split in (VALIDATION, TEST)]
+    done = [file for file in files if file.split not in (None, TRAIN)]
     for label, copies in by_label.items():
         count, different = sum(map(len, copies.values())), len(copies)
         if different < len(missing) + 1:
@@ -284,7 +334,7 @@ def _complete(files: list[_File], given: set[str], seed: int) -> list[_File]:
                 f"The label {label!r} has {count} photo{'s' * (count != 1)}{copied}; to split it into train, "
                 f"{' and '.join(missing)} it needs at least {len(missing) + 1}: add some or remove the label.",
             )
-        take = max(1, round(_HELD_OUT * count))
+        take = max(1, round(_SHARE * count))
         order = sorted(copies, key=lambda sha256: (len(copies[sha256]) > 1, _drawn(seed, sha256)))
         for position, split in enumerate(missing):
             taken, needed_later = 0, len(missing) - position
@@ -300,15 +350,29 @@ def _drawn(seed: int, sha256: str) -> bytes:
     return hashlib.sha256(f"{seed}/{sha256}".encode()).digest()
 
 
-def _assemble(path: Path, labels: list[str], files: list[_File], left_out: LeftOut) -> DataSet:
+def _assemble(
+    path: Path, labels: list[str], files: list[_File], left_out: LeftOut, rows: Sequence[Row] | None = None
+) -> DataSet:
     index = {label: position for position, label in enumerate(labels)}
     files = sorted(files, key=lambda file: file.path)
+    held_out = [HELD_OUT] if any(file.split == HELD_OUT for file in files) else []
     splits = {
-        split: [Sample(file.path, index[file.label]) for file in files if file.split == split] for split in SPLITS
+        split: [Sample(file.path, index[file.label]) for file in files if file.split == split]
+        for split in [*SPLITS, *held_out]
     }
-    lines = sorted(f"{file.split}/{file.label}/{file.sha256}" for file in files)
-    digest = hashlib.sha256("".join(f"{line}\n" for line in lines).encode()).hexdigest()
-    return DataSet(path, labels, splits, digest, left_out, _notes(labels, files))
+    plain = manifest.plain_digest((str(file.split), file.label, file.sha256) for file in files)
+    used = None if rows is None else _used(path, files, {row.path: row for row in rows})
+    digest = plain if used is None else manifest.digest(used)
+    return DataSet(path, labels, splits, digest, left_out, _notes(labels, files), used, plain)
+
+
+def _used(path: Path, files: Sequence[_File], rows: Mapping[str, Row]) -> list[Row]:
+    """The manifest as it holds for these files."""
+    found = []
+    for file in files:
+        update = {"split": file.split, "label": file.label, "sha256": file.sha256}
+        found.append(rows[file.path.relative_to(path).as_posix()].model_copy(update=update))
+    return found
 
 
 def _notes(labels: list[str], files: list[_File]) -> list[str]:

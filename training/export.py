@@ -25,7 +25,7 @@ from training.contracting import ONNX_FILE, TFJS_FOLDER, TOLERANCE, draft
 from training.data import TEST, VALIDATION, DataSet, reopen
 from training.deploy import Deployed, deploy
 from training.evaluate import MEASUREMENTS, append_measurement, evaluate_logits, measurements, run_network
-from training.measure import CARD
+from training.model_card import CARD
 from training.official.adopt import weight_names
 from training.official.check import check, require_browser
 from training.official.environment import prepare
@@ -42,13 +42,13 @@ from twinlens.errors import TwinlensError
 from twinlens.golden import relative_error
 from twinlens.inference import Network, softmax
 from twinlens.isolated import Environment
+from twinlens.publishing import changing, publisher, put_in_use
 from twinlens.store import (
     CONTRACT,
     ModelVersion,
     check_version_name,
     open_version,
     publish,
-    set_current,
     write_atomically,
 )
 
@@ -92,6 +92,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--not-current", action="store_true", help="publish the version without making it the one in use"
     )
+    parser.add_argument("--who", metavar="NAME", help="recorded as who published (whoever is logged in)")
     parser.set_defaults(func=_run)
 
 
@@ -107,6 +108,7 @@ def _run(options: argparse.Namespace) -> None:
         labels=options.labels,
         about=options.about,
         current=not options.not_current,
+        who=options.who,
     )
     say(f"{version.path}: sha256 of the contract {version.digest}")
 
@@ -123,6 +125,7 @@ def export(
     labels: Path | None = None,
     about: Path | None = None,
     current: bool = True,
+    who: str | None = None,
 ) -> ModelVersion:
     """Publish a run as a new version of a model.
 
@@ -138,11 +141,12 @@ def export(
     :param labels: JSON file of display names by label and language.
     :param about: Markdown file that becomes part of the model card.
     :param current: make it the version in use.
+    :param who: recorded as who did; whoever is logged in by default.
     :return: the published version.
     :raises TwinlensError: and nothing is written: ``invalid_run``, ``invalid_data``, ``invalid_arguments``,
         ``already_exists``, ``unsupported_operation``, ``export_mismatch``.
     """
-    record = load(run)
+    record, whose = load(run), publisher(who)
     if record.tuned is not None and record.tuned.weights != weights:
         say(
             f"Note: {run} was tuned for {record.tuned.weights}, and its weights have no finer numbers than that. With "
@@ -187,7 +191,8 @@ def export(
             shutil.rmtree(out, ignore_errors=True)
         raise
     if current:
-        set_current(out, contract.model.version)
+        with changing(out):
+            put_in_use(out, published.name, whose, run=run, run_sha256=checkpoint.best_sha256(run))
     return open_version(published)
 
 

@@ -11,25 +11,26 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from training import networks
 from training.arguments import Arguments
+from training.continuing import norms
 from training.device import Precision
 from training.freezing import early_layers, freeze
 from training.run import Run
 
 
 class Learner(NamedTuple):
-    """The states of these make up a checkpoint, but for the frozen layers, whose states are the network's."""
+    """The states of these make up a checkpoint, but for the layers that stand still, whose states are the network's."""
 
     network: nn.Module
     average: AveragedModel
     optimizer: torch.optim.AdamW
     schedule: OneCycleLR
     scaler: torch.amp.GradScaler
-    frozen: list[nn.Module]
+    still: list[nn.Module]
 
     def train(self) -> None:
-        """Training mode, but for the frozen layers, whose batch-norm statistics stay as they are."""
+        """Training mode, but for the layers whose batch-norm statistics stay as they are."""
         self.network.train()
-        for layer in self.frozen:
+        for layer in self.still:
             layer.eval()
 
     def state(self, record: Run) -> dict[str, Any]:
@@ -46,20 +47,22 @@ class Learner(NamedTuple):
         return Run.model_validate_json(state["record"], strict=True)
 
     def _parts(self) -> list[tuple[str, Any]]:
-        return [(name, part) for name, part in self._asdict().items() if name != "frozen"]
+        return [(name, part) for name, part in self._asdict().items() if name != "still"]
 
 
 def start(
-    arguments: Arguments, init: str, labels: int, device: torch.device, precision: Precision, steps: int
+    arguments: Arguments,
+    network: nn.Module,
+    device: torch.device,
+    precision: Precision,
+    steps: int,
 ) -> Learner:
     """A network at its start, with AdamW, a rate for the body and one for the head, and one cycle of both.
 
-    :param init: as for :func:`training.networks.create`; of a run that goes on it is not read.
+    :param network: with its initial weights, or, for a run that goes on, with any.
     :param steps: batches in an epoch.
-    :raises TwinlensError: as :func:`training.networks.create` does, and ``invalid_arguments`` for a size that the
-        network cannot take.
+    :raises TwinlensError: ``invalid_arguments`` for a size that the network cannot take.
     """
-    network = networks.create(arguments.arch, labels, init)
     for size in sorted({*arguments.train_size, arguments.image_size}):
         networks.check_size(network, arguments.arch, size)
     network = network.to(memory_format=torch.channels_last).to(device)
@@ -67,6 +70,7 @@ def start(
     stride = 0 if arguments.init == networks.NONE else arguments.freeze
     frozen = early_layers(network, arguments.image_size, stride)
     freeze(frozen)
+    still = [*frozen, *norms(network)] if networks.goes_on(arguments.init) else frozen
     head = list(networks.head(network)[1].parameters())
     body = [
         parameter
@@ -85,7 +89,7 @@ def start(
     schedule = OneCycleLR(optimizer, rates, total_steps=total, pct_start=rising / total)
     average = AveragedModel(network, multi_avg_fn=moving_average(arguments.ema), use_buffers=True)
     scaler = torch.amp.GradScaler(device.type, enabled=precision == "float16")
-    return Learner(network, average, optimizer, schedule, scaler, frozen)
+    return Learner(network, average, optimizer, schedule, scaler, still)
 
 
 def moving_average(decay: float) -> Any:

@@ -6,11 +6,12 @@ import argparse
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from training.calibration import fit_not_sure, fit_temperature
 from training.data import TEST, VALIDATION, DataSet
 from training.evaluate import MEASUREMENTS, append_measurement, evaluate_logits, measurements, run_network
+from training.model_card import CARD
 from training.progress import say
 from training.report.write import METRICS, REPORT, write
 from training.run import as_json
@@ -19,8 +20,6 @@ from training.train import whole
 from twinlens.errors import TwinlensError
 from twinlens.inference import softmax
 from twinlens.store import write_atomically
-
-CARD: Final = "MODEL_CARD.md"
 
 
 def add_parser(commands: Any) -> None:
@@ -99,7 +98,7 @@ def measure(path: Path, split: str, data: Path | None = None, other_data: bool =
     if not samples:
         raise TwinlensError("invalid_data", f"{photos.path} has no photos in its {split} split.")
     logits, targets = run_network(target.predict, samples, target.rules)
-    trained_on = photos.digest == target.data_digest
+    trained_on = photos.is_of(target.data_digest)
     calibration = _calibration(target, photos, (split, logits, targets) if trained_on else None)
     measured = evaluate_logits(logits, targets, calibration.temperature, calibration.threshold)
     measured["per_label"] = dict(zip(target.labels, measured["per_label"], strict=True))
@@ -123,7 +122,7 @@ def default_folder(measured: Measured) -> Path:
 
     A version's own folder is left as it was exported. Other photos than the model's own get a folder of their own.
     """
-    own = measured.photos.digest == measured.target.data_digest
+    own = measured.photos.is_of(measured.target.data_digest)
     name = measured.split if own else f"{measured.split} of {measured.photos.path.resolve().name}"
     if measured.target.version is None:
         return measured.target.path / "report" / name

@@ -17,6 +17,7 @@ from training.run import Run
 from twinlens.contract import Contract
 from twinlens.metrics import BINS, wilson
 
+CARD: Final = "MODEL_CARD.md"
 MEASUREMENTS_HEADING: Final = "## Measurements on test"
 _WORST_SHOWN: Final = 5
 _INITIAL: Final = "- Initial weights:"
@@ -155,6 +156,8 @@ def _interval(ends: Sequence[float]) -> str:
 
 def _initial(run: Run) -> str:
     known = f" (sha256 `{run.init_sha256}`)" if run.init_sha256 else ""
+    if run.init_name is not None:
+        return f"those of {run.init_name}{known}, from which learning went on"
     return {
         "none": "none, trained from random numbers",
         "imagenet": f"torchvision's own for ImageNet, BSD-3-Clause{known}",

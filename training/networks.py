@@ -66,16 +66,22 @@ def create(arch: str, labels: int, init: str = NONE) -> nn.Module:
 
 
 def check(arch: str, init: str) -> None:
-    """See early that a network and a file of initial weights are there.
+    """See early that a network and its initial weights are there.
 
-    :raises TwinlensError: ``unknown_network``, or ``invalid_weights`` if the file is not there.
+    :raises TwinlensError: ``unknown_network``, or ``invalid_weights`` if the file or folder is not there.
     """
     _known(arch)
-    if init not in (IMAGENET, NONE) and not Path(init).is_file():
+    if init not in (IMAGENET, NONE) and not Path(init).exists():
         raise TwinlensError(
             "invalid_weights",
-            f"There is no file of initial weights {init}. --init is 'imagenet', 'none' or the path of a state dict.",
+            f"There are no initial weights at {init}. --init is 'imagenet', 'none', the path of a state dict, or the "
+            "folder of a run or of a model, from which learning goes on.",
         )
+
+
+def goes_on(init: str) -> bool:
+    """Whether initial weights are those of a run or a model, from which learning goes on."""
+    return init not in (IMAGENET, NONE) and Path(init).is_dir()
 
 
 def head(network: nn.Module) -> tuple[str, nn.Linear | nn.Conv2d]:

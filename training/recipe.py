@@ -27,10 +27,11 @@ from torchvision.transforms import v2
 from training import checkpoint, networks
 from training import device as devices
 from training.arguments import Arguments
+from training.continuing import begin
 from training.curves import CURVES, draw
 from training.data import VALIDATION, DataSet
 from training.distributed import ALONE, Group
-from training.evaluate import evaluate_logits, predictor, run_photos
+from training.evaluate import evaluate_logits, inherit, predictor, run_photos
 from training.learner import Learner, start
 from training.loading import load_epoch, say_held
 from training.photos import Photos, derive_seed, open_reduced, served
@@ -92,13 +93,18 @@ def train(arguments: Arguments, group: Group = ALONE) -> Run:
     init = networks.NONE if resuming else arguments.init
     _reseed(arguments.seed, 0)
     steps = len(photos) // batch_size
-    learner = start(arguments, init, len(data.labels), device, record.precision, steps)
+    beginning = begin(Path(init), arguments.arch, data.labels) if networks.goes_on(init) else None
+    if beginning is not None:
+        say(f"Learning goes on from {beginning.name}, which knows {beginning.known} of the {len(data.labels)} labels.")
+    network = beginning.network if beginning else networks.create(arguments.arch, len(data.labels), init)
+    learner = start(arguments, network, device, record.precision, steps)
     if resuming:
         record = learner.restore(checkpoint.load(last))
         say(f"Going on after epoch {len(record.epochs)}.")
     else:
         begun: dict[str, Any] = {
-            "init_sha256": networks.init_sha256(arguments.arch, init),
+            "init_sha256": beginning.sha256 if beginning else networks.init_sha256(arguments.arch, init),
+            "init_name": beginning and beginning.name,
             "teachers": [teacher.taught for teacher in teachers],
             "epochs": [],
             "finished": None,
@@ -107,7 +113,8 @@ def train(arguments: Arguments, group: Group = ALONE) -> Run:
     if group.first:
         save(arguments.out, record)
     if group.first and not resuming:
-        save_splits(arguments.out, data.paths())
+        save_splits(arguments.out, data.paths(), data.rows)
+        inherit(arguments.out, beginning.looks if beginning else [])
     learning = group.wrap(learner.network)
 
     # Epochs: learn, validate the average, keep the best one, and leave everything needed to go on.

@@ -1,8 +1,8 @@
 """A training run on disk: what ``run.json`` records of it, and which photo was in which split.
 
 A run's folder holds ``run.json`` (rewritten after every epoch), ``splits.json`` (written once, since it grows with
-the data), ``best.pt`` and ``last.pt`` (:mod:`training.checkpoint`), ``curves.png`` and, once something was
-measured, ``measurements.json``.
+the data), ``manifest.jsonl`` where the photos had one, ``best.pt`` and ``last.pt`` (:mod:`training.checkpoint`),
+``curves.png`` and, once something was measured, ``measurements.json``.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import platform
 import subprocess
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -20,6 +20,8 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 import twinlens
 from twinlens.contract import Sha256, Triple
+from twinlens.dataset import manifest
+from twinlens.dataset.manifest import MANIFEST, Row
 from twinlens.errors import TwinlensError
 from twinlens.store import write_atomically
 
@@ -138,6 +140,8 @@ class Run(BaseModel):
     init: str
     init_sha256: Sha256 | None
     """Of the file of initial weights; ``null`` if there was none."""
+    init_name: str | None = None
+    """The run or the version that learning went on from, in words; ``null`` where it began anew."""
     teachers: list[Taught] = []
     """What taught beside the labels."""
     device: str
@@ -247,12 +251,15 @@ def save(run: Path, record: Run) -> None:
     write_atomically(run / RUN, as_json(record.model_dump(mode="json")))
 
 
-def save_splits(run: Path, splits: Splits) -> None:
-    """Write ``splits.json`` in one step.
+def save_splits(run: Path, splits: Splits, rows: Sequence[Row] | None = None) -> None:
+    """Write ``splits.json``, each file in one step, and what the manifest says of the photos, where there is one.
 
     :param run: the run's folder.
+    :param rows: the manifest as it was trained on; the one beside the photos may change.
     """
     write_atomically(run / SPLITS, as_json(splits))
+    if rows is not None:
+        write_atomically(run / MANIFEST, manifest.encode(rows))
 
 
 def as_json(value: Any) -> bytes:

@@ -34,6 +34,7 @@ from training.run import (
     save_splits,
     versions,
 )
+from twinlens.dataset import manifest
 from twinlens.errors import TwinlensError
 
 State = dict[str, torch.Tensor]
@@ -114,7 +115,7 @@ def soup(runs: Sequence[Path], out: Path, data: Path | None = None) -> Path:
         for index in order
     ]
     checkpoint.save(out / checkpoint.BEST, mixed)
-    save_splits(out, load_splits(runs[0]))
+    save_splits(out, load_splits(runs[0]), manifest.read(runs[0]))
     looks = [look for run in runs for look in measurements_from(run)]
     inherit(out, sorted(looks, key=lambda look: str(look["date"])))
     new: dict[str, Any] = {

@@ -10,7 +10,7 @@ from torch import nn
 
 from training import checkpoint, model_card, networks, published
 from training.evaluate import measurements_from, measurements_in
-from training.measure import CARD
+from training.model_card import CARD
 from training.run import load
 from training.target import Target, open_target
 from twinlens.errors import TwinlensError

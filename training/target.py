@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -139,7 +139,7 @@ def open_photos(target: Target, data: Path | None, other_data: bool, seed: int, 
     if data is None:
         raise TwinlensError("invalid_arguments", f"Give the folder of photos that {target.path} is for: --data DATA.")
     photos = open_dataset(data, seed, read)
-    if not other_data and photos.digest != target.data_digest:
+    if not other_data and not photos.is_of(target.data_digest):
         raise TwinlensError(
             "invalid_data",
             f"The photos in {data} are not those that {target.path} was trained on (digest {photos.digest[:12]}…, not "
@@ -156,4 +156,4 @@ def open_photos(target: Target, data: Path | None, other_data: bool, seed: int, 
         split: [Sample(sample.path, position[photos.labels[sample.label]]) for sample in samples]
         for split, samples in photos.splits.items()
     }
-    return DataSet(photos.path, list(target.labels), splits, photos.digest, photos.left_out, photos.notes)
+    return replace(photos, labels=list(target.labels), splits=splits)

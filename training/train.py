@@ -32,7 +32,12 @@ def add_parser(commands: Any) -> None:
     add("data", type=Path, metavar="DATA", help="folder of photos")
     add("--out", type=Path, required=True, default=argparse.SUPPRESS, help="folder of the run, made anew")
     add("--arch", default=default["arch"], help="torchvision's name of the network")
-    add("--init", default=default["init"], help="imagenet (torchvision's download), none, or path of a state dict")
+    add(
+        "--init",
+        default=default["init"],
+        help="imagenet (torchvision's download), none, path of a state dict, or folder of a run or of a model, from "
+        "which learning goes on",
+    )
     add("--epochs", type=whole(1), default=default["epochs"], help="most epochs")
     add("--image-size", type=whole(8), default=default["image_size"], help="edge of the served input, in pixels")
     add(

@@ -156,7 +156,7 @@ def tune(tuning: Tuning) -> Run:
         record = _new_record(tuning, source, data, device, before["top1"], at_first["top1"])
     save(tuning.out, record)
     if not resuming:
-        save_splits(tuning.out, data.paths())
+        save_splits(tuning.out, data.paths(), data.rows)
         inherit(tuning.out, source.looks)
 
     # Epochs: learn, round, validate what was rounded, keep the best, and leave everything needed to go on.

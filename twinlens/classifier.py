@@ -5,7 +5,7 @@ The server and ``twinlens classify`` both go through :class:`Classifier`, so tha
 
 from __future__ import annotations
 
-from typing import Final, TypedDict
+from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +16,6 @@ from twinlens.inference import Network, top
 from twinlens.preprocess import prepare
 from twinlens.settings import Settings
 from twinlens.store import ModelVersion, open_current
-
-LARGE_PIXELS: Final = 25_000_000
-"""Images that allocate more pixels than this are to be decoded one at a time, or a few fill the memory."""
 
 
 class ScoredLabel(TypedDict):
@@ -57,7 +54,7 @@ class Classifier:
         self._network = Network(version, settings.threads)
         self._limits = settings.limits
         self._labels = version.contract.label_names
-        self._model: AnsweredBy = {
+        self.answered_by: AnsweredBy = {
             "name": version.contract.model.name,
             "version": version.contract.model.version,
             "digest": version.digest,
@@ -77,6 +74,13 @@ class Classifier:
         :raises TwinlensError: ``invalid_model`` if the answer is not the golden one.
         """
         golden.check(self._network, only_first=True)
+
+    def check_whole(self) -> None:
+        """See that every file of the version is there, and that it gives every golden answer.
+
+        :raises TwinlensError: ``invalid_model`` if not.
+        """
+        golden.check_whole(self._network)
 
     def read_header(self, data: bytes) -> Header:
         """Read an image's header.
@@ -101,6 +105,14 @@ class Classifier:
         """
         return self._network.scores(pixels)
 
+    def scores_and_embeddings(self, pixels: NDArray[np.uint8]) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+        """Run a batch for both.
+
+        :param pixels: uint8 array of shape (N, height, width, 3).
+        :return: the scores as :meth:`scores` gives them, and the embeddings, float32 array of shape (N, size).
+        """
+        return self._network.scores_and_embeddings(pixels)
+
     def answer(self, scores: NDArray[np.float64], top_k: int) -> Answer:
         """The answer for one image.
 
@@ -108,4 +120,4 @@ class Classifier:
         :param top_k: how many labels at most; more than there are gives all.
         """
         best = top(scores, self._labels, top_k)
-        return {"predictions": [{"label": each.label, "score": each.score} for each in best], "model": self._model}
+        return {"predictions": [{"label": each.label, "score": each.score} for each in best], "model": self.answered_by}

@@ -6,12 +6,10 @@ is reported like the others, and the rest goes on.
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import json
 import logging
 import sys
-import threading
 import warnings
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -23,7 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from twinlens.classifier import LARGE_PIXELS, Answer, Classifier
+from twinlens.classifier import Answer, Classifier
+from twinlens.decode import in_turn
 from twinlens.errors import TwinlensError
 from twinlens.inference import available_threads
 from twinlens.settings import Settings
@@ -105,11 +104,10 @@ def answers(files: Sequence[Path], classifier: Classifier, settings: Settings, t
     :return: one result a file, in the files' order.
     """
     threads = settings.decode_threads or available_threads()
-    one_large = threading.Lock()
 
     def load(file: Path) -> NDArray[np.uint8]:
-        header = classifier.read_header(_read(file, settings.max_body_bytes))
-        with one_large if header.allocates > LARGE_PIXELS else contextlib.nullcontext():
+        header = classifier.read_header(read_file(file, settings.max_body_bytes))
+        with in_turn(header):
             return classifier.pixels(header)
 
     with ThreadPoolExecutor(threads, "decode") as pool:
@@ -145,7 +143,12 @@ def _answer(
             yield Result(file, classifier.answer(next(scores), top_k))
 
 
-def _read(file: Path, max_bytes: int) -> bytes:
+def read_file(file: Path, max_bytes: int) -> bytes:
+    """The bytes of a file that may be an image.
+
+    :raises TwinlensError: ``not_an_image`` if it is no regular file, ``broken_image`` if it cannot be read,
+        ``body_too_large`` if it has more than so many bytes.
+    """
     try:
         if not file.is_file():  # a device never ends, and a pipe may never begin
             raise TwinlensError("not_an_image", "This is no regular file. Give the name of an image file.")

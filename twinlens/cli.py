@@ -1,7 +1,9 @@
-"""The command line: ``twinlens serve``, ``twinlens site``, ``twinlens classify`` and ``twinlens compare``.
+"""The command line: ``twinlens serve``, ``site``, ``classify``, ``compare``, ``review``, ``feedback``, ``index``,
+``models`` and ``rollback``.
 
 Options stand over the environment's settings. An error is one line that says what was wrong and what to do, and ends
-with status 2; ``classify`` and ``compare`` end with status 1 where some of the files could not be answered.
+with status 2; ``classify`` and ``compare`` end with status 1 where some of the files could not be answered, ``models``
+where a version cannot be used.
 """
 
 from __future__ import annotations
@@ -12,11 +14,12 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import twinlens
 from twinlens.errors import TwinlensError
-from twinlens.settings import Settings, variable
+from twinlens.settings import ROOT, Settings, variable
+from twinlens.similar.arguments import add_parser as add_index
 
 _OF_SETTINGS: Final = ("models", "model", "page", "host", "port")
 
@@ -47,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.command == "site":
             from twinlens.site.write import write_site
 
-            written = write_site(settings.page, settings.model_folder, options.out)
+            written = write_site(settings.page, settings.model_folder, options.out, options.gallery)
             sys.stdout.write(
                 f"{written.path}: {written.model} {written.version}, {written.files} files, "
                 f"{written.size / 1e6:.1f} MB\n"
@@ -64,6 +67,52 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 split=options.split,
                 out=options.out,
                 as_json=options.json,
+            )
+        if options.command == "review":
+            from twinlens.review.command import review
+
+            return review(
+                options.data,
+                settings,
+                who=options.who,
+                issues=options.issues,
+                feedback=options.feedback,
+                port=options.at,
+                page=options.review_page,
+                judged=not options.no_model,
+            )
+        if options.command == "feedback":
+            from twinlens.feedback.command import feedback
+
+            return feedback(settings, options.what, options)
+        if options.command == "models":
+            from twinlens.models import models
+
+            return models(settings, options.model, as_json=options.json)
+        if options.command == "rollback":
+            from twinlens.models import rollback
+
+            return rollback(settings, options.version_name, options.who)
+        if options.command == "index":
+            from twinlens.similar.command import run
+
+            return run(options, settings)
+        if options.out is not None:
+            from twinlens.bulk.command import ENGINES, classify_to
+
+            return classify_to(
+                options.files,
+                options.out,
+                settings,
+                top_k=options.top_k,
+                engine=options.engine or ENGINES[0],
+                workers=options.workers,
+                address=options.ray_address,
+            )
+        if options.engine or options.workers or options.ray_address:
+            raise TwinlensError(
+                "invalid_arguments",
+                "--engine, --workers and --ray-address are for many photos: say --out FILE.parquet too.",
             )
         from twinlens.classify import classify
 
@@ -100,10 +149,21 @@ def _parser() -> argparse.ArgumentParser:
         "static host, with header files for the usual ones. A folder that holds anything else is never replaced.",
     )
     site.add_argument("out", type=_path, metavar="OUT", help="folder to write")
+    site.add_argument(
+        "--gallery", type=_path, metavar="FILE", help="what `twinlens index gallery` wrote, for the page to search"
+    )
     classify = commands.add_parser("classify", help="classify image files, as the server would")
     classify.add_argument("files", nargs="+", type=_path, metavar="FILE", help="an image, or a folder of images")
-    classify.add_argument("--json", action="store_true", help="write JSON Lines: one object a file")
+    form = classify.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="write JSON Lines: one object a file")
+    form.add_argument(
+        "--out", type=_path, metavar="FILE", help="write a Parquet file: a row a photo, also if it failed"
+    )
     classify.add_argument("--top-k", type=_top_k, default=5, metavar="K", help="how many labels at most (5)")
+    bulk = classify.add_argument_group("with --out", "Many photos, in several processes; one that was stopped goes on.")
+    bulk.add_argument("--engine", choices=("processes", "ray"), help="what runs it (processes)")
+    bulk.add_argument("--workers", type=_top_k, default=0, metavar="N", help="processes (as many as there are cores)")
+    bulk.add_argument("--ray-address", metavar="ADDRESS", help="of a Ray cluster (one on this machine, for this job)")
     compare = commands.add_parser(
         "compare",
         help="put two models side by side on the same photos",
@@ -120,12 +180,66 @@ def _parser() -> argparse.ArgumentParser:
     )
     compare.add_argument("--out", type=_path, metavar="FILE", help="write a page of HTML, the differing photos in it")
     compare.add_argument("--json", action="store_true", help="print every figure as one JSON object")
+    review = commands.add_parser(
+        "review",
+        help="look at doubtful photos of a data set, and correct their labels",
+        description="Serve a page on this machine with the photos of a data set, the most doubtful first: confirm, "
+        "relabel, set aside, undo, all by the keyboard. Every decision is a line of DATA/.reviews.jsonl and a new "
+        "manifest; no photo is changed or deleted.",
+    )
+    review.add_argument("data", type=_path, metavar="DATA", help="folder of the data set, which has a manifest")
+    review.add_argument("--who", metavar="NAME", help="recorded with each decision (whoever is logged in)")
+    review.add_argument("--issues", type=_path, metavar="FILE", help="check.json (report/data/NAME/check.json, if any)")
+    review.add_argument(
+        "--feedback",
+        metavar="ADDRESS",
+        help="server whose feedback is looked at, with the token of TWINLENS_FEEDBACK_TOKEN (the settings' own store)",
+    )
+    review.add_argument("--no-model", action="store_true", help="do not ask the model in use about the photos")
+    review.add_argument("--port", dest="at", type=_port, default=3001, metavar="PORT", help="port to listen on (3001)")
+    review.add_argument(
+        "--page",
+        dest="review_page",
+        type=_path,
+        default=ROOT / "web" / "dist-review",
+        metavar="FOLDER",
+        help=argparse.SUPPRESS,
+    )
+    _add_feedback(commands)
+    models = commands.add_parser("models", help="list models with their versions, figures, and who published them")
+    models.add_argument("--json", action="store_true", help="write JSON Lines: one object a version")
+    rollback = commands.add_parser(
+        "rollback",
+        help="put an earlier version of the model in use",
+        description="Put an earlier version of the model in use, after seeing that it is whole. Running servers take "
+        "it up by themselves.",
+    )
+    rollback.add_argument("version_name", nargs="?", metavar="VERSION", help="which (what the one in use has replaced)")
+    rollback.add_argument("--who", metavar="NAME", help="recorded in the log (whoever is logged in)")
+    add_index(commands, _path)
     for command in (serve, site):
         command.add_argument("--page", type=_path, metavar="FOLDER", help="folder of the built page")
-    for command in (serve, site, classify):
+    for command in (serve, site, classify, review, models, rollback):
         command.add_argument("--models", type=_path, metavar="FOLDER", help="folder that holds the models")
         command.add_argument("--model", metavar="NAME", help="name of the model in use")
     return parser
+
+
+def _add_feedback(commands: Any) -> None:
+    feedback = commands.add_parser(
+        "feedback",
+        help="look at what visitors said of answers",
+        description="Look at what visitors said of answers, in the store that TWINLENS_FEEDBACK names. Decisions are "
+        "made in `twinlens review`.",
+    )
+    what = feedback.add_subparsers(dest="what", required=True, metavar="WHAT")
+    listed = what.add_parser("list", help="what was said, in the order in which it came")
+    listed.add_argument("--state", choices=("new", "accepted", "relabelled", "set-aside"), help="only what is in it")
+    stats = what.add_parser("stats", help="how much there is")
+    for each in (listed, stats):
+        each.add_argument("--json", action="store_true", help="write JSON: list one object a line, stats one object")
+    remove = what.add_parser("remove", help="forget one visitor's word, and its photo if nobody else spoke of it")
+    remove.add_argument("id", metavar="ID", help="of the feedback, as `list` shows it")
 
 
 def _path(text: str) -> Path:
@@ -137,4 +251,10 @@ def _path(text: str) -> Path:
 def _top_k(text: str) -> int:
     if not (text.isascii() and text.isdigit()) or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 up")
+    return int(text)
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit()) or not 1 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port from 1 to 65535")
     return int(text)

@@ -217,7 +217,7 @@ class DataSet(_Part):
     """What the model was trained on."""
 
     digest: Sha256
-    """SHA-256 over the sorted lines ``split/label/sha256-of-file``."""
+    """SHA-256 over the sorted lines ``split/label/sha256-of-file``; of photos with a manifest, its digest."""
     counts: dict[str, int]
     """Number of photos by split."""
 

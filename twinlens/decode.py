@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import io
 import math
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, get_args
@@ -34,6 +35,10 @@ MEDIA_TYPES: Final[dict[Format, str]] = {
     "tiff": "image/tiff",
     "avif": "image/avif",
 }
+
+LARGE_PIXELS: Final = 25_000_000
+"""Images that allocate more pixels than this are to be decoded one at a time, or a few fill the memory."""
+_one_large: Final = threading.Lock()
 
 # Encoders write about ten scans; a few bytes each can ask for thousands.
 _MOST_SCANS: Final = 100
@@ -187,6 +192,13 @@ def read_header(data: bytes, rules: Rules, limits: Limits) -> Header:
             else:
                 allocates //= dct_scale**2
         return Header(image, kind, width, height, dct_scale, allocates)
+
+
+@contextlib.contextmanager
+def in_turn(header: Header) -> Iterator[None]:
+    """Decode within this what may be large: of such images one at a time has its turn, whoever decodes them."""
+    with _one_large if header.allocates > LARGE_PIXELS else contextlib.nullcontext():
+        yield
 
 
 def decode_pixels(header: Header, rules: Rules) -> Decoded:

@@ -23,10 +23,13 @@ CODES: Final[dict[str, Code]] = {
     "invalid_image_field": Code(400, "The image field is not a file"),
     "invalid_multipart": Code(400, "The multipart body cannot be read"),
     "invalid_top_k": Code(400, "top_k cannot be used"),
+    "invalid_k": Code(400, "k cannot be used"),
     "invalid_request": Code(400, "The request cannot be read"),
+    "unauthorised": Code(401, "The admin token is missing or wrong"),
     "not_found": Code(404, "No such address"),
     "cannot_write": Code(500, "Something could not be written"),
     "missing_page": Code(404, "The page has not been built"),
+    "missing_index": Code(404, "The server has no index of photos"),
     "method_not_allowed": Code(405, "Method not allowed at this address"),
     "upload_timeout": Code(408, "The upload took too long"),
     "body_too_large": Code(413, "The body is too large"),
@@ -34,17 +37,36 @@ CODES: Final[dict[str, Code]] = {
     "unsupported_format": Code(415, "This image format is not accepted"),
     "not_an_image": Code(422, "The bytes are not an image"),
     "broken_image": Code(422, "The image is broken"),
+    "unknown_label": Code(422, "The model has no such label"),
     "overloaded": Code(429, "Too many requests at once"),
+    "feedback_rate": Code(429, "Too much feedback in a short time"),
+    "feedback_quota": Code(429, "Enough feedback for one day"),
     "internal": Code(500, "Something went wrong on the server"),
     "not_ready": Code(503, "The server is not ready"),
+    "feedback_unavailable": Code(503, "The store of feedback cannot be reached"),
     "timeout": Code(504, "The request took too long"),
+    "feedback_full": Code(507, "No more feedback is stored"),
+    # What a reviewer can cause.
+    "review_conflict": Code(409, "The photo is no longer as it was shown"),
+    "nothing_to_undo": Code(409, "There is no decision to undo"),
+    "not_allowed": Code(403, "This may not be done from here"),
     # What someone at the command line can cause.
     "invalid_setting": Code(500, "A setting has a value that cannot be used"),
     "model_not_found": Code(500, "There is no such model"),
     "invalid_contract": Code(500, "The model's contract cannot be used"),
     "invalid_model": Code(500, "The model's files do not match its contract"),
     "invalid_data": Code(500, "The data set cannot be used"),
+    "unfit_data": Code(500, "The data set is not fit to train on"),
+    "data_in_use": Code(500, "Another command is changing the data set"),
+    "invalid_index": Code(500, "The index cannot be used"),
+    "index_mismatch": Code(500, "The index was made with another model"),
+    "decoder_died": Code(500, "The process that worked on the photo died"),
+    "engine_failed": Code(500, "The engine could not run the job"),
     "invalid_run": Code(500, "The training run cannot be used"),
+    "training_failed": Code(500, "A training did not end well"),
+    "nothing_new": Code(500, "The data set has nothing new to learn"),
+    "model_in_use": Code(500, "Another command is publishing the model"),
+    "no_earlier_version": Code(500, "There is no version to go back to"),
     "invalid_arguments": Code(500, "The arguments cannot be used"),
     "invalid_weights": Code(500, "The initial weights cannot be used"),
     "unknown_network": Code(500, "There is no such network"),
@@ -63,14 +85,16 @@ class TwinlensError(Exception):
 
     :param code: a key of :data:`CODES`.
     :param detail: one or two sentences: what was wrong, and what to do about it.
+    :param retry_seconds: after which the same request may be tried again, where that is known.
     :raises KeyError: if ``code`` is not a known code, which is a mistake in Twinlens itself.
     """
 
-    def __init__(self, code: str, detail: str) -> None:
+    def __init__(self, code: str, detail: str, retry_seconds: int | None = None) -> None:
         self.status, self.title = CODES[code]
         self.code = code
         self.detail = detail
+        self.retry_seconds = retry_seconds
         super().__init__(detail)
 
-    def __reduce__(self) -> tuple[type[TwinlensError], tuple[str, str]]:
-        return TwinlensError, (self.code, self.detail)
+    def __reduce__(self) -> tuple[type[TwinlensError], tuple[str, str, int | None]]:
+        return TwinlensError, (self.code, self.detail, self.retry_seconds)

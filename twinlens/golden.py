@@ -99,3 +99,13 @@ def check(network: Network, *, only_first: bool = False) -> None:
             )
         if only_first:
             return
+
+
+def check_whole(network: Network) -> None:
+    """See that a version is there whole, its files for the page too, and gives every golden answer.
+
+    :raises TwinlensError: ``invalid_model`` naming the first file or golden case that is not the contract's.
+    """
+    for file in network.contract.files:
+        network.version.read(file.path)
+    check(network)

@@ -112,6 +112,13 @@ class Network:
         """Run a batch and return float64 scores of shape (N, labels), each row summing to 1."""
         return softmax(self.logits(pixels), self.contract.temperature)
 
+    def scores_and_embeddings(self, pixels: NDArray[np.uint8]) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+        """Run a batch and return its scores, as :meth:`scores` does, and its embeddings, float32 (N, size)."""
+        graph = self.contract.graphs.onnx
+        names = [graph.logits.name, graph.embedding.name]
+        logits, embedding = self._session.run(names, {graph.input.name: pixels})
+        return softmax(logits, self.contract.temperature), np.asarray(embedding)
+
 
 def softmax(logits: NDArray[np.floating], temperature: float) -> NDArray[np.float64]:
     """``softmax(logits / temperature)`` over the last axis, in float64."""

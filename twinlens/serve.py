@@ -6,12 +6,10 @@ endless log. So they are errors here, before it starts.
 
 from __future__ import annotations
 
-import errno
 import functools
 import logging
 import os
 import signal
-import socket
 import tempfile
 from collections.abc import Callable
 from typing import Any, Final
@@ -22,6 +20,7 @@ from bentoml._internal.configuration.containers import BentoMLContainer
 from bentoml._internal.log import configure_server_logging
 from bentoml._internal.utils import circus
 
+from twinlens.address import free_address
 from twinlens.errors import TwinlensError
 from twinlens.http import logs
 from twinlens.settings import ROOT, Settings
@@ -40,7 +39,8 @@ def serve(settings: Settings) -> None:
     """Serve until the process is told to end; then the whole tree of processes ends.
 
     :raises TwinlensError: ``port_in_use``, ``invalid_setting`` for an address that cannot be listened on,
-        ``missing_requirement`` where the package lies without ``service.py``, or what is wrong with the model.
+        ``missing_requirement`` where the package lies without ``service.py`` or without what feedback needs, or what is
+        wrong with the model.
     """
     if not (ROOT / "service.py").is_file():
         raise TwinlensError(
@@ -49,7 +49,11 @@ def serve(settings: Settings) -> None:
         )
     version = open_current(settings.model_folder)
     version.read(version.contract.graphs.onnx.path)
-    address = _free_address(settings.host, settings.port)
+    address = free_address(settings.host, settings.port, "twinlens serve")
+    if settings.feedback:
+        from twinlens.feedback.desk import require_feedback  # with the libraries of databases, which others need not
+
+        require_feedback(settings)
     os.environ.update(settings.to_environment())
     # Nothing leaves the machine unasked: BentoML would report its use.
     os.environ.setdefault("BENTOML_DO_NOT_TRACK", "true")
@@ -92,27 +96,3 @@ def _supervisor(create: Callable[..., Any], **options: Any) -> Any:
 
     handler.handle_int = interrupted
     return supervisor
-
-
-def _free_address(host: str, port: int) -> str:
-    """The address of a host, if its port can be listened on now."""
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-    except UnicodeError:  # raised by the codec of host names
-        raise TwinlensError(
-            "invalid_setting", f"Cannot listen on {host!r}, port {port}: this cannot be the name of a host."
-        ) from None
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            raise TwinlensError(
-                "port_in_use",
-                f"Port {port} of {host} is taken by another program. Stop that one, or choose another port: "
-                f"twinlens serve --port {port + 1 if port < 65535 else port - 1}",
-            ) from None
-        raise TwinlensError(
-            "invalid_setting", f"Cannot listen on {host}, port {port}: {error.strerror or error}."
-        ) from None
-    return str(address[0])

@@ -19,6 +19,7 @@ from twinlens.errors import TwinlensError
 
 PREFIX: Final = "TWINLENS_"
 _DECIMAL: Final = re.compile(r"[0-9]+(\.[0-9]+)?")
+_TOKEN_CHARACTERS: Final = 16
 ROOT: Final = Path(twinlens.__file__).resolve().parent.parent
 """The folder that holds this package, ``service.py``, the models and the page: a checkout, or ``src`` of a bento."""
 
@@ -30,6 +31,8 @@ class Setting:
     cast: Callable[[str], Any]
     kind: str
     help: str
+    secret: bool = False
+    """Whether the value, or a part of it, is nobody's to see: it stands in no error and in no ``repr``."""
 
 
 def _whole(low: int, high: int) -> tuple[Callable[[str], int], str]:
@@ -70,14 +73,36 @@ def _folder(text: str) -> Path:
     return Path(_text(text))
 
 
+def _database(text: str) -> str:
+    """An SQLite file is taken from the working directory, as folders are, and named in full from here on."""
+    scheme, _, rest = text.partition("://")
+    if scheme == "sqlite":
+        if not rest.startswith("/") or rest in ("/", "/:memory:") or set("?#\0") & set(rest):
+            raise ValueError
+        return f"sqlite:///{Path(rest[1:]).absolute()}"
+    if text and (scheme not in ("postgresql+psycopg", "postgresql", "postgres") or not rest):
+        raise ValueError
+    return f"postgresql+psycopg://{rest}" if text else ""
+
+
+def _place(text: str) -> str:
+    return text if "://" in text or not text else str(_folder(text).absolute())
+
+
+def _token(text: str) -> str:
+    if text and (len(text) < _TOKEN_CHARACTERS or not text.isascii() or not text.isprintable() or " " in text):
+        raise ValueError
+    return text
+
+
 def _name(text: str) -> str:
     if not text or text != Path(text).name or text.startswith("."):
         raise ValueError
     return text
 
 
-def _setting(default: Any, reading: tuple[Callable[[str], Any], str], explanation: str) -> Any:
-    return field(default=default, metadata={"setting": Setting(*reading, explanation)})
+def _setting(default: Any, reading: tuple[Callable[[str], Any], str], explanation: str, *, secret: bool = False) -> Any:
+    return field(default=default, repr=not secret, metadata={"setting": Setting(*reading, explanation, secret)})
 
 
 @dataclass(frozen=True)
@@ -90,6 +115,9 @@ class Settings:
     models: Path = _setting(Path("bentos"), (_folder, "folder"), "Folder that holds the models, one folder each.")
     model: str = _setting("clothing", (_name, "name of a folder"), "Name of the model in use.")
     page: Path = _setting(Path("web/dist"), (_folder, "folder"), "Folder of the built page.")
+    index: Path | None = _setting(
+        None, (_folder, "folder"), "Folder of the index that POST /v1/similar answers from; it is off without one."
+    )
     host: str = _setting("127.0.0.1", (_text, "address"), "Address that `twinlens serve` listens on.")
     port: int = _setting(3000, _whole(1, 65535), "Port that `twinlens serve` listens on.")
     max_body_mib: float = _setting(32.0, _number(0.001, 4096), "Largest request body, in MiB.")
@@ -147,6 +175,39 @@ class Settings:
     access_log: bool = _setting(
         False, (_flag, "true or false"), "Whether every answered request is logged, probes aside."
     )
+    feedback: str = _setting(
+        "",
+        (_database, "sqlite:///PATH or postgresql+psycopg://…, or empty"),
+        "Database of what visitors say of answers; empty: the server takes no feedback. See docs/feedback.md.",
+        secret=True,
+    )
+    feedback_photos: str = _setting(
+        "",
+        (_place, "folder, or an address that fsspec knows, or empty"),
+        "Where the photos of feedback lie; empty: in a folder beside the SQLite database.",
+        secret=True,
+    )
+    feedback_per_minute: int = _setting(
+        30, _whole(1, 100_000), "Feedback of one client within a minute, above which more is answered 429."
+    )
+    feedback_per_day: int = _setting(
+        200, _whole(1, 1_000_000), "Photos with feedback of one client within a day, above which more are answered 429."
+    )
+    feedback_mib_per_day: float = _setting(100.0, _number(0.001, 1_048_576), "The same in MiB, as they are kept.")
+    feedback_max_mib: float = _setting(
+        1024.0, _number(0.001, 1_048_576), "Photos of feedback together, in MiB, above which more are answered 507."
+    )
+    feedback_keep_days: int = _setting(
+        30,
+        _whole(0, 36_500),
+        "Days for which a photo of feedback is kept once it was decided on; 0: none, and the decision stands.",
+    )
+    feedback_token: str = _setting(
+        "",
+        (_token, f"at least {_TOKEN_CHARACTERS} characters of ASCII without spaces, or empty"),
+        "Token with which feedback is read and decided on over HTTP; empty: it is not.",
+        secret=True,
+    )
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
@@ -172,15 +233,14 @@ class Settings:
                 try:
                     values[entry.name] = setting.cast(environment[name])
                 except (ValueError, KeyError):
-                    raise TwinlensError(
-                        "invalid_setting", f"{name} is {environment[name]!r}; it must be: {setting.kind}."
-                    ) from None
+                    found = "cannot be used" if setting.secret else f"is {environment[name]!r}"
+                    raise TwinlensError("invalid_setting", f"{name} {found}; it must be: {setting.kind}.") from None
         return cls(**values)
 
     def to_environment(self) -> dict[str, str]:
         """The variables that give these settings to another process, whatever folder it works in."""
         values = {variable(entry.name): getattr(self, entry.name) for entry in fields(self)}
-        return {name: _as_text(value) for name, value in values.items()}
+        return {name: _as_text(value) for name, value in values.items() if value is not None}
 
     @property
     def model_folder(self) -> Path:
@@ -220,5 +280,6 @@ def table() -> str:
     for entry in fields(Settings):
         setting: Setting = entry.metadata["setting"]
         default = entry.default if isinstance(entry.default, Path) else _as_text(entry.default)
-        rows.append(f"| `{variable(entry.name)}` | {setting.kind} | `{default}` | {setting.help} |")
+        shown = "none" if entry.default is None else f"`{default}`" if default else "empty"
+        rows.append(f"| `{variable(entry.name)}` | {setting.kind} | {shown} | {setting.help} |")
     return "\n".join(rows)

@@ -2,7 +2,8 @@
 
 Server, page and command line all find a model through ``current``. A version is published by renaming a finished
 folder into place and then replacing ``current`` in one step, so a reader sees the old version or the new one,
-never half of either.
+never half of either. All of it is on the disk before ``current`` names it, so that also a machine that loses its power
+keeps a whole version in use.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import re
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 from twinlens.contract import Contract, digest, parse
 from twinlens.errors import TwinlensError
@@ -138,6 +139,7 @@ def set_current(model: Path, version: str) -> None:
     if not (model / version / CONTRACT).is_file():
         raise TwinlensError("model_not_found", f"There is no version {version!r} in {model}.")
     write_atomically(model / CURRENT, f"{version}\n".encode())
+    _to_disk(model)
 
 
 def publish(staged: Path, model: Path, version: str) -> Path:
@@ -151,12 +153,20 @@ def publish(staged: Path, model: Path, version: str) -> Path:
     if target.exists():
         raise TwinlensError("already_exists", f"{target} exists already. Give another --version, or remove it.")
     model.mkdir(parents=True, exist_ok=True)
+    for folder, _, files in os.walk(staged):
+        for name in files:
+            _to_disk(Path(folder, name))
+        _to_disk(Path(folder))
     staged.rename(target)
+    _to_disk(model)
     return target
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file so that a reader sees the old bytes or the new ones, even after a crash."""
+def write_atomically(path: Path, data: bytes, mode: int = 0o644) -> None:
+    """Write a file so that a reader sees the old bytes or the new ones, even after a crash.
+
+    :param mode: who may read it; nobody but its owner may before it is all there.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     temporary = Path(name)
@@ -165,8 +175,26 @@ def write_atomically(path: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        temporary.chmod(0o644)
+        temporary.chmod(mode)
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def end_at_line(log: IO[bytes]) -> None:
+    """Cut off half a line at the end of a log, which a crash or a full disk has left: nothing came of it.
+
+    :param log: opened for reading and appending, so what is written next begins a line.
+    """
+    log.seek(0)
+    log.truncate(log.read().rfind(b"\n") + 1)
+
+
+def _to_disk(path: Path) -> None:
+    """Wait until a file's bytes, or the names in a folder, are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -2,7 +2,7 @@ import js from '@eslint/js';
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
-  { ignores: ['dist/', 'dist-upload/', 'src/contract.gen.ts'] },
+  { ignores: ['dist/', 'dist-upload/', 'dist-review/', 'src/contract.gen.ts'] },
   js.configs.recommended,
   {
     files: ['**/*.ts'],

@@ -39,7 +39,8 @@ function webManifest(): Plugin {
 
 /**
  * Writes into index.html what the page has to know of itself: the digests of its files, with which the service worker
- * tells a whole build from parts of two, and an empty place where a Twinlens server names the address that it answers.
+ * tells a whole build from parts of two, and empty places for addresses: where a Twinlens server classifies, where it
+ * takes feedback if it does, and where a gallery of photos lies if somebody publishes one.
  */
 function buildRecord(): Plugin {
   return {
@@ -54,8 +55,11 @@ function buildRecord(): Plugin {
       // Of the page's text too, so that a change of a word in it is another build.
       const id = sha256(JSON.stringify(files) + page).slice(0, 16);
       const record = `<script type="application/json" id="build">${JSON.stringify({ id, files })}</script>`;
-      const server = '<meta name="twinlens-server" content="">';
-      writeFileSync(`${dir}/index.html`, page.replace('</head>', `  ${server}\n    ${record}\n  </head>`));
+      const places = ['server', 'gallery', 'feedback'].map((name) => `<meta name="twinlens-${name}" content="">`);
+      writeFileSync(
+        `${dir}/index.html`,
+        page.replace('</head>', `  ${places.join('\n    ')}\n    ${record}\n  </head>`),
+      );
     },
   };
 }

@@ -10,7 +10,7 @@ import yaml
 from tests import images, models
 from tests.integration.answers import problem
 from tests.servers import ROOT
-from twinlens.http.metrics import API_ROUTES, LANES, SHED_REASONS
+from twinlens.http.metrics import API_ROUTES, FEEDBACK_OUTCOMES, LANES, PUBLICATION_OUTCOMES, SHED_REASONS
 
 PHOTO = images.encoded(models.picture("blue"), "JPEG")
 FOLDER = ROOT / "bentos" / "monitoring"
@@ -18,7 +18,12 @@ FOLDER = ROOT / "bentos" / "monitoring"
 METRIC = re.compile(r"\b(twinlens_[a-z0-9_]+)(?:\{([^}]*)\})?")
 SELECTOR = re.compile(r'(\w+)\s*(=~|=|!=|!~)\s*"([^"]*)"')
 GROUPING = re.compile(r"\bby \(([^)]*)\)")
-VALUES = {"route": set(API_ROUTES), "reason": set(SHED_REASONS), "lane": set(LANES)}
+VALUES = {
+    "route": set(API_ROUTES),
+    "reason": set(SHED_REASONS),
+    "lane": set(LANES),
+    "outcome": {*PUBLICATION_OUTCOMES, *FEEDBACK_OUTCOMES},
+}
 # Prometheus gives these to every series.
 SCRAPED = {"instance", "job"}
 

@@ -17,8 +17,9 @@ def test_an_unknown_code_is_a_mistake_of_ours():
 
 
 def test_an_error_survives_another_process():
-    error = pickle.loads(pickle.dumps(TwinlensError("broken_image", "It is cut off.")))
-    assert (type(error), error.code, error.detail) == (TwinlensError, "broken_image", "It is cut off.")
+    error = pickle.loads(pickle.dumps(TwinlensError("overloaded", "There is no room.", 7)))
+    assert (type(error), error.code, error.detail) == (TwinlensError, "overloaded", "There is no room.")
+    assert error.retry_seconds == 7
 
 
 @pytest.mark.parametrize(
@@ -36,6 +37,12 @@ def test_an_error_survives_another_process():
         ("overloaded", 429),
         ("not_ready", 503),
         ("timeout", 504),
+        ("unauthorised", 401),
+        ("unknown_label", 422),
+        ("feedback_rate", 429),
+        ("feedback_quota", 429),
+        ("feedback_unavailable", 503),
+        ("feedback_full", 507),
     ],
 )
 def test_the_statuses_that_clients_rely_on(code, status):

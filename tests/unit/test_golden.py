@@ -92,3 +92,12 @@ def test_the_digest_of_an_input_is_of_its_rows():
     pixels = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
     assert golden.input_sha256(pixels) == hashlib.sha256(bytes(range(24))).hexdigest()
     assert golden.input_sha256(pixels[:, ::-1]) != golden.input_sha256(pixels)
+
+
+def test_a_version_is_whole_with_every_file_and_every_answer(folder):
+    golden.check_whole(Network(open_current(folder), threads=1))
+    (folder / models.VERSION / "tfjs" / "model.json").write_bytes(b"{}")
+    network = Network(open_current(folder), threads=1)
+    with pytest.raises(TwinlensError, match="tfjs") as caught:
+        golden.check_whole(network)
+    assert caught.value.code == "invalid_model"

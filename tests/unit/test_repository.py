@@ -59,6 +59,15 @@ def test_every_requirement_is_pinned_with_its_hash() -> None:
         assert pins and all("==" in line and "--hash=sha256:" in line for line in pins), path.name
 
 
+def test_every_measurement_that_is_named_can_be_made() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^(bench-[a-z]+):", makefile, re.MULTILINE))
+    (phony,) = re.findall(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
+    named = {name for text in texts().values() for name in re.findall(r'(?:make |make_command\(")(bench-[a-z]+)', text)}
+    assert "bench-page" in named
+    assert named <= targets <= set(phony.split())
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_generated_tables_are_up_to_date(document: Path) -> None:
     text = document.read_text(encoding="utf-8")
@@ -72,7 +81,7 @@ def test_the_page_and_the_server_have_one_content_security_policy() -> None:
     assert [*listed, "frame-ancestors 'none'"] == CONTENT_SECURITY_POLICY.split("; ")
 
 
-@pytest.mark.parametrize("script", ["scripts/icons.py", "tests/golden/teach.py"])
+@pytest.mark.parametrize("script", ["scripts/icons.py", "tests/golden/teach.py", "tests/golden/similar.py"])
 def test_what_a_script_of_the_page_has_written_is_what_it_writes(script: str) -> None:
     command = [sys.executable, str(ROOT / "web" / script), "--check"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

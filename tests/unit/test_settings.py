@@ -44,12 +44,53 @@ def test_every_value_is_cast():
         *(("MODEL", value) for value in ("", "a/b", "..", ".hidden", "/")),
         *(("MODELS", value) for value in ("", " ")),
         ("HOST", ""),
+        *(
+            ("FEEDBACK", value)
+            for value in ("x.db", "sqlite://", "sqlite:///", "sqlite:///:memory:", "sqlite:///a?b=c")
+        ),
+        *(("FEEDBACK", value) for value in ("mysql://host/x", "postgresql://", "postgresql+asyncpg://host/x", " ")),
+        *(("FEEDBACK_TOKEN", value) for value in ("short", "fifteen-letters", "with a space in it", "with-ünïcode-it")),
+        ("FEEDBACK_PHOTOS", " "),
+        ("FEEDBACK_PER_DAY", "0"),
     ],
 )
 def test_a_bad_value_is_named_with_what_would_do(name, value):
     detail = refused(**{name: value})
     assert PREFIX + name in detail
     assert "must be" in detail
+
+
+def test_feedback_is_off_unless_a_database_is_named():
+    assert Settings().feedback == Settings.from_environment({"TWINLENS_FEEDBACK": ""}).feedback == ""
+    assert Settings().feedback_token == ""
+
+
+def test_a_database_is_named_in_full_whatever_folder_another_process_works_in(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    settings = Settings.from_environment({"TWINLENS_FEEDBACK": "sqlite:///x.db", "TWINLENS_FEEDBACK_PHOTOS": "photos"})
+    assert settings.feedback == f"sqlite:///{tmp_path}/x.db"
+    assert settings.feedback_photos == f"{tmp_path}/photos"
+    monkeypatch.chdir("/")
+    assert Settings.from_environment(settings.to_environment()) == settings
+    assert Settings.from_environment({"TWINLENS_FEEDBACK": "sqlite:////srv/x.db"}).feedback == "sqlite:////srv/x.db"
+    kept = Settings.from_environment({"TWINLENS_FEEDBACK_PHOTOS": "s3://bucket/folder"})
+    assert kept.feedback_photos == "s3://bucket/folder"
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
+def test_postgresql_has_one_driver_however_it_is_called(scheme):
+    found = Settings.from_environment({"TWINLENS_FEEDBACK": f"{scheme}://ana@host/x"}).feedback
+    assert found == "postgresql+psycopg://ana@host/x"
+
+
+def test_a_secret_is_in_no_error_and_no_repr():
+    secret = "swordfish-swordfish"
+    for name in ("FEEDBACK", "FEEDBACK_TOKEN"):
+        assert secret not in refused(**{name: f"mysql://{secret} "})
+    given = {"TWINLENS_FEEDBACK": f"postgresql://ana:{secret}@host/x", "TWINLENS_FEEDBACK_TOKEN": secret}
+    settings = Settings.from_environment({**given, "TWINLENS_FEEDBACK_PHOTOS": f"ftp://ana:{secret}@host"})
+    assert secret not in repr(settings)
+    assert settings.to_environment()["TWINLENS_FEEDBACK_TOKEN"] == secret
 
 
 def test_a_misspelt_name_is_not_ignored():
@@ -64,6 +105,15 @@ def test_the_environment_gives_the_same_settings_in_another_folder(tmp_path, mon
     again = Settings.from_environment(there)
     assert again.to_environment() == there
     assert (again.timeout_s, again.batching) == (2.5, True)
+
+
+def test_a_setting_that_is_off_by_default_stays_off_in_another_process():
+    assert Settings.from_environment({}).index is None
+    assert "TWINLENS_INDEX" not in Settings().to_environment()
+    there = Settings.from_environment({"TWINLENS_INDEX": "photos.index"})
+    assert there.index == Path("photos.index")
+    assert there.to_environment()["TWINLENS_INDEX"] == str(Path("photos.index").absolute())
+    assert "| `TWINLENS_INDEX` | folder | none |" in table()
 
 
 def test_what_may_arrive_is_what_may_wait_unless_it_is_set():

@@ -21,6 +21,7 @@ _SPLITS: Final = {
     "train": Text("train", "训练集"),
     "validation": Text("validation", "验证集"),
     "test": Text("test", "测试集"),
+    "held-out": Text("those held out", "留出集"),
     None: Text("the folder", "该文件夹"),
 }
 
@@ -33,23 +34,29 @@ def render(result: Mapping[str, Any], photos: Photos, classifiers: Sequence[Clas
     :param classifiers: A and B.
     :return: HTML in UTF-8.
     """
+    return page.page(_title(result["models"]), _lead(result), sections(result, photos, classifiers))
+
+
+def sections(
+    result: Mapping[str, Any], photos: Photos, classifiers: Sequence[Classifier], *, bills: bool = True
+) -> list[Content]:
+    """What stands below the page's lead, for a page of something else that two models are compared for.
+
+    :param bills: with what the two cost; a page on several splits needs that once.
+    """
     models = result["models"]
     names = {label.name: display(label) for each in reversed(classifiers) for label in each.contract.labels}
-    bills = [Cost(side.upper(), COLOURS[side], models[side]["exports"], models[side]["latency"]) for side in SIDES]
+    found = [Cost(side.upper(), COLOURS[side], models[side]["exports"], models[side]["latency"]) for side in SIDES]
     labelled = result["paired"] is not None
-    return page.page(
-        _title(models),
-        _lead(result),
-        [
-            _summary(result),
-            _accuracy(result) if labelled else None,
-            _by_label(result, names) if labelled else None,
-            _trust(result) if labelled else None,
-            costs(bills, result["machine"]),
-            differ(result, photos, classifiers[0], names),
-            _how(result),
-        ],
-    )
+    return [
+        _summary(result),
+        _accuracy(result) if labelled else None,
+        _by_label(result, names) if labelled else None,
+        _trust(result) if labelled else None,
+        costs(found, result["machine"]) if bills else None,
+        differ(result, photos, classifiers[0], names),
+        _how(result),
+    ]
 
 
 def _title(models: Mapping[str, Any]) -> Text:

@@ -8,10 +8,11 @@ lifespan, its API methods and its clients' schema, and replaces those layers.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import logging
 import warnings
-from collections.abc import Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from pathlib import Path
 from typing import Any, Final, Protocol, cast
 
@@ -33,11 +34,12 @@ from uvicorn.config import HTTP_PROTOCOLS
 from twinlens.errors import TwinlensError
 from twinlens.http import drain, logs, openapi, problems
 from twinlens.http.asgi import Gate
-from twinlens.http.engine import Engine
+from twinlens.http.engine import NO_INDEX, Engine
+from twinlens.http.feedback import FeedbackApi
 from twinlens.http.metrics import of_process
 from twinlens.http.pages import HOW_TO_BUILD, ModelFiles, Page
 from twinlens.http.protocol import BoundedProtocol
-from twinlens.http.request import DEFAULT_TOP_K, MOST_TOP_K, READING, Arrivals, Upload, read_upload
+from twinlens.http.request import READING, TOP_K, Arrivals, K, Question, Upload, read_question, read_upload
 from twinlens.settings import Settings
 
 logger = logging.getLogger("twinlens")
@@ -56,7 +58,7 @@ class ClassifyInput(IODescriptor):  # type: ignore[misc]
     """What a client may send: an image file, and how many labels it wants."""
 
     image: Path
-    top_k: int = Field(DEFAULT_TOP_K, ge=1, le=MOST_TOP_K)
+    top_k: int = Field(TOP_K.default, ge=1, le=TOP_K.most)
 
     @classmethod
     async def from_http_request(cls, request: Request, serde: object) -> Upload:
@@ -66,6 +68,24 @@ class ClassifyInput(IODescriptor):  # type: ignore[misc]
         """
         del serde
         return await read_upload(request, request.app.state.max_body_bytes, request.app.state.arrivals)
+
+
+class SimilarInput(IODescriptor):  # type: ignore[misc]
+    """What a client may send: an image file, and how many photos like it it wants."""
+
+    image: Path
+    k: int = Field(K.default, ge=1, le=K.most)
+
+    @classmethod
+    async def from_http_request(cls, request: Request, serde: object) -> Question:
+        """Read a request, unless there is nothing to answer it from.
+
+        :raises TwinlensError: ``missing_index``, or as :func:`.request.read_question` does.
+        """
+        del serde
+        if not request.app.state.has_index:
+            raise TwinlensError("missing_index", NO_INDEX)
+        return await read_question(request, request.app.state.max_body_bytes, request.app.state.arrivals)
 
 
 class ScoredLabel(BaseModel):
@@ -90,16 +110,40 @@ class Classification(BaseModel):
     model: AnsweredBy
 
 
+class Neighbour(BaseModel):
+    """One photo that is like the one that was sent."""
+
+    id: str
+    score: float
+    label: str | None
+    sha256: str
+
+
+class IndexAsked(BaseModel):
+    """The index that the photos are of."""
+
+    photos: int
+    kind: str
+
+
+class Similarity(BaseModel):
+    """The nearest photos, nearest first, the index that they are of, and the model that compared them."""
+
+    neighbours: list[Neighbour]
+    index: IndexAsked
+    model: AnsweredBy
+
+
 class HttpService(Service):  # type: ignore[misc]
     """A BentoML service that answers every request the Twinlens way.
 
-    The service's class is a :class:`HasEngine` and has an API method ``classify``.
+    The service's class is a :class:`HasEngine` and has the API methods ``classify`` and ``similar``.
     """
 
     @property
     def openapi_spec(self) -> dict[str, Any]:
         """The true OpenAPI document; ``bentoml build`` writes it into the bento."""
-        return openapi.document()
+        return openapi.document(self.inner.settings)
 
     def to_asgi(self, is_main: bool = True) -> ASGIApp:
         """The application that a worker runs."""
@@ -123,10 +167,13 @@ class _AppFactory(ServiceAppFactory):  # type: ignore[misc]
     def __init__(self, service: HttpService, *, is_main: bool) -> None:
         super().__init__(service, is_main=is_main)
         self.settings: Settings = service.inner.settings
+        self.feedback = (
+            FeedbackApi(self.settings, lambda: self._engine, of_process()) if self.settings.feedback else None
+        )
 
     def __call__(self) -> Starlette:
         """Build the application."""
-        page = Page(self.settings.page)
+        page = Page(self.settings.page, feedback=self.feedback is not None)
         if not page.is_built():
             logger.warning("There is no page at %s; / will say so. Build it with: %s", self.settings.page, HOW_TO_BUILD)
         app = Starlette(
@@ -140,6 +187,7 @@ class _AppFactory(ServiceAppFactory):  # type: ignore[misc]
             },
         )
         app.state.max_body_bytes = self.settings.max_body_bytes
+        app.state.has_index = self.settings.index is not None
         app.state.arrivals = Arrivals(self.settings.max_arriving_bytes, of_process())
         app.router.redirect_slashes = False
         app.router.default = page
@@ -153,14 +201,28 @@ class _AppFactory(ServiceAppFactory):  # type: ignore[misc]
                 Route(method.route, functools.partial(self.api_endpoint_wrapper, name), methods=["POST"])
                 for name, method in self.service.apis.items()
             ),
+            *(self.feedback.routes if self.feedback is not None else ()),
             Route("/v1/model", self._model),
             Route("/livez", self.livez),
             Route("/readyz", self.readyz),
             Route("/metrics", self.metrics),
             Route("/docs.json", self._docs),
             Route("/schema.json", self.schema_view),
-            Route("/model/{path:path}", ModelFiles(self.settings.model_folder).respond),
+            Route("/model/{path:path}", ModelFiles(self.settings.model_folder, self._version_in_use).respond),
         ]
+
+    @contextlib.asynccontextmanager
+    async def lifespan(self, app: Starlette) -> AsyncIterator[None]:
+        """BentoML's, and within it the store of feedback, if there is one."""
+        async with super().lifespan(app):
+            if self.feedback is None:
+                yield
+                return
+            self.feedback.start()
+            try:
+                yield
+            finally:
+                await self.feedback.stop()
 
     @property
     def middlewares(self) -> list[Middleware]:
@@ -212,8 +274,14 @@ class _AppFactory(ServiceAppFactory):  # type: ignore[misc]
             return Response(status_code=304, headers=headers)
         return Response(version.contract_bytes, headers=headers, media_type="application/json")
 
+    def _version_in_use(self) -> str | None:
+        try:
+            return self._engine.version.contract.model.version
+        except TwinlensError:
+            return None
+
     async def _docs(self, _: Request) -> Response:
-        return JSONResponse(openapi.document())
+        return JSONResponse(openapi.document(self.settings))
 
     @property
     def _engine(self) -> Engine:

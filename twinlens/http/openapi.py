@@ -6,15 +6,16 @@ every answer that stands here against a running server, and finds none that is n
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any, Final
 
 import twinlens
 from twinlens.contract import Contract
 from twinlens.decode import MEDIA_TYPES
-from twinlens.errors import CODES
-from twinlens.http import problems
-from twinlens.http.request import DEFAULT_TOP_K, IMAGE_FIELD, MOST_TOP_K, TOP_K_FIELD
+from twinlens.http import openapi_feedback, problems
+from twinlens.http.openapi_parts import REF, problem_responses, ref, text
+from twinlens.http.request import IMAGE_FIELD, TOP_K, K, Number
+from twinlens.settings import Settings
+from twinlens.similar.options import KINDS
 
 VERSION: Final = "3.1.0"
 CLASSIFY_CODES: Final = (
@@ -32,14 +33,24 @@ CLASSIFY_CODES: Final = (
     "not_ready",
     "timeout",
 )
-_REF: Final = "#/components/schemas/{model}"
-_TOP_K: Final = {"type": "integer", "minimum": 1, "maximum": MOST_TOP_K, "default": DEFAULT_TOP_K}
-_TOP_K_HELP: Final = "How many labels to answer, best first; more than there are gives all."
+SIMILAR_CODES: Final = (
+    "missing_index",
+    *("invalid_k" if code == "invalid_top_k" else code for code in CLASSIFY_CODES),
+)
+_HELP: Final = {
+    TOP_K.name: "How many labels to answer, best first; more than there are gives all.",
+    K.name: "How many photos to answer, nearest first; more than there are gives all.",
+}
 
 
-def document() -> dict[str, Any]:
-    """The OpenAPI 3.1 document, ready for JSON."""
-    contract = Contract.model_json_schema(mode="serialization", ref_template=_REF)
+def document(settings: Settings | None = None) -> dict[str, Any]:
+    """The OpenAPI 3.1 document, ready for JSON.
+
+    :param settings: of the server that it describes: whether that takes feedback, and lets it be read. By default none
+        of both.
+    """
+    feedback = openapi_feedback.described(settings) if settings is not None and settings.feedback else None
+    contract = Contract.model_json_schema(mode="serialization", ref_template=REF)
     parts = contract.pop("$defs")
     return {
         "openapi": VERSION,
@@ -55,17 +66,19 @@ def document() -> dict[str, Any]:
         "servers": [{"url": "/"}],
         "paths": {
             "/v1/classify": {"post": _classify()},
+            "/v1/similar": {"post": _similar()},
             "/v1/model": {"get": _model()},
+            **(feedback.paths if feedback else {}),
             "/livez": {"get": _probe("livez", "The process answers.")},
             "/readyz": {
                 "get": _probe("readyz", "The model gave its golden picture's answer; requests are answered.")
-                | {"responses": {"200": _text("Ready."), **_problems(["not_ready"])}}
+                | {"responses": {"200": text("Ready."), **problem_responses(["not_ready"])}}
             },
             "/metrics": {
                 "get": {
                     "operationId": "metrics",
                     "summary": "What the server counts and times, for Prometheus.",
-                    "responses": {"200": _text("The Prometheus text format.")},
+                    "responses": {"200": text("The Prometheus text format.")},
                 }
             },
             "/docs.json": {"get": _json("openapi", "This document.")},
@@ -74,24 +87,58 @@ def document() -> dict[str, Any]:
         "components": {
             "schemas": {
                 "Classification": _classification(),
+                "Similarity": _similarity(),
                 "Problem": problems.schema(),
                 "Contract": contract,
                 **parts,
-            }
+                **(feedback.schemas if feedback else {}),
+            },
+            **(feedback.security if feedback else {}),
         },
     }
 
 
 def _classify() -> dict[str, Any]:
-    binary = {"type": "string", "contentMediaType": "application/octet-stream"}
-    formats = ", ".join(MEDIA_TYPES)
     return {
         "operationId": "classify",
         "summary": "Classify one image.",
+        **_asked(TOP_K),
+        "responses": {
+            "200": {
+                "description": "The best labels, best first. Scores are the softmax over all labels.",
+                "content": {"application/json": {"schema": ref("Classification")}},
+            },
+            **problem_responses(CLASSIFY_CODES),
+        },
+    }
+
+
+def _similar() -> dict[str, Any]:
+    return {
+        "operationId": "similar",
+        "summary": "Find the photos of the server's index that are most like one image.",
+        **_asked(K),
+        "responses": {
+            "200": {
+                "description": "The nearest photos, nearest first. Scores are cosines, 1 for the same picture.",
+                "content": {"application/json": {"schema": ref("Similarity")}},
+            },
+            **problem_responses(SIMILAR_CODES),
+        },
+    }
+
+
+def _asked(number: Number) -> dict[str, Any]:
+    """What a request is made of: an image, and a number."""
+    binary = {"type": "string", "contentMediaType": "application/octet-stream"}
+    formats = ", ".join(MEDIA_TYPES)
+    schema = {"type": "integer", "minimum": 1, "maximum": number.most, "default": number.default}
+    explanation = _HELP[number.name]
+    return {
         "description": f"The image is the body itself, under any media type or none, or the file of the form field "
         f"`{IMAGE_FIELD}`. What it is, its bytes say: {formats}.",
         "parameters": [
-            {"name": TOP_K_FIELD, "in": "query", "required": False, "description": _TOP_K_HELP, "schema": _TOP_K}
+            {"name": number.name, "in": "query", "required": False, "description": explanation, "schema": schema}
         ],
         "requestBody": {
             "required": True,
@@ -102,7 +149,7 @@ def _classify() -> dict[str, Any]:
                         "required": [IMAGE_FIELD],
                         "properties": {
                             IMAGE_FIELD: binary | {"description": "The image, as a file with a name."},
-                            TOP_K_FIELD: _TOP_K | {"description": _TOP_K_HELP},
+                            number.name: schema | {"description": explanation},
                         },
                     },
                     "encoding": {IMAGE_FIELD: {"contentType": "application/octet-stream, image/*"}},
@@ -110,13 +157,6 @@ def _classify() -> dict[str, Any]:
                 "image/*": {"schema": binary},
                 "application/octet-stream": {"schema": binary},
             },
-        },
-        "responses": {
-            "200": {
-                "description": "The best labels, best first. Scores are the softmax over all labels.",
-                "content": {"application/json": {"schema": _ref("Classification")}},
-            },
-            **_problems(CLASSIFY_CODES),
         },
     }
 
@@ -130,48 +170,21 @@ def _model() -> dict[str, Any]:
             "200": {
                 "description": "The contract.",
                 "headers": tag,
-                "content": {"application/json": {"schema": _ref("Contract")}},
+                "content": {"application/json": {"schema": ref("Contract")}},
             },
             "304": {"description": "Not modified: If-None-Match names this digest.", "headers": tag},
-            **_problems(["not_ready"]),
+            **problem_responses(["not_ready"]),
         },
     }
 
 
 def _probe(name: str, summary: str) -> dict[str, Any]:
-    return {"operationId": name, "summary": summary, "responses": {"200": _text("Yes.")}}
+    return {"operationId": name, "summary": summary, "responses": {"200": text("Yes.")}}
 
 
 def _json(name: str, summary: str) -> dict[str, Any]:
     content = {"application/json": {"schema": {"type": "object"}}}
     return {"operationId": name, "summary": summary, "responses": {"200": {"description": "JSON.", "content": content}}}
-
-
-def _text(description: str) -> dict[str, Any]:
-    return {"description": description, "content": {"text/plain": {"schema": {"type": "string"}}}}
-
-
-def _ref(name: str) -> dict[str, str]:
-    return {"$ref": _REF.format(model=name)}
-
-
-def _problems(codes: Iterable[str]) -> dict[str, Any]:
-    by_status: dict[int, list[str]] = {}
-    for code in codes:
-        by_status.setdefault(CODES[code].status, []).append(code)
-    return {
-        str(status): {
-            "description": "; ".join(f"`{code}`: {CODES[code].title}" for code in codes),
-            "content": {problems.MEDIA_TYPE: {"schema": _ref("Problem")}},
-            **({"headers": _RETRY_AFTER} if status in problems.RETRY_LATER else {}),
-        }
-        for status, codes in sorted(by_status.items())
-    }
-
-
-_RETRY_AFTER: Final = {
-    "Retry-After": {"description": "Seconds to wait before the next try.", "schema": {"type": "integer"}}
-}
 
 
 def _classification() -> dict[str, Any]:
@@ -193,15 +206,52 @@ def _classification() -> dict[str, Any]:
                     },
                 },
             },
-            "model": {
-                "type": "object",
-                "required": ["name", "version", "digest"],
-                "additionalProperties": False,
-                "properties": {
-                    "name": {"type": "string"},
-                    "version": {"type": "string"},
-                    "digest": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
-                },
-            },
+            "model": _answered_by(),
+        },
+    }
+
+
+def _similarity() -> dict[str, Any]:
+    neighbour = {
+        "type": "object",
+        "required": ["id", "score", "label", "sha256"],
+        "additionalProperties": False,
+        "properties": {
+            "id": {"type": "string", "description": "The photo's path below the folder that was indexed."},
+            "score": {"type": "number", "minimum": -1, "maximum": 1},
+            "label": {"type": ["string", "null"], "description": "Null where it is not known."},
+            "sha256": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+        },
+    }
+    index = {
+        "type": "object",
+        "required": ["photos", "kind"],
+        "additionalProperties": False,
+        "properties": {
+            "photos": {"type": "integer", "minimum": 1},
+            "kind": {"type": "string", "enum": list(KINDS)},
+        },
+    }
+    return {
+        "type": "object",
+        "required": ["neighbours", "index", "model"],
+        "additionalProperties": False,
+        "properties": {
+            "neighbours": {"type": "array", "minItems": 1, "items": neighbour},
+            "index": index,
+            "model": _answered_by(),
+        },
+    }
+
+
+def _answered_by() -> dict[str, Any]:
+    return {
+        "type": "object",
+        "required": ["name", "version", "digest"],
+        "additionalProperties": False,
+        "properties": {
+            "name": {"type": "string"},
+            "version": {"type": "string"},
+            "digest": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
         },
     }

@@ -1,7 +1,7 @@
 """Files: the built page at ``/``, and beneath ``/model/`` the model that it runs.
 
-The page is told here that there is a server, which a page on a host of files is not: in a place that its build left
-empty, so that it knows without asking.
+The page is told here that there is a server, and whether that takes feedback, which a page on a host of files is not:
+in places that its build left empty, so that it knows without asking.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import mimetypes
 import os
 import re
 import stat
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -32,6 +33,8 @@ _HASHED: Final = "assets/"
 _INDEX: Final = "index.html"
 _NO_SERVER: Final = b'<meta name="twinlens-server" content="">'
 _SERVER: Final = b'<meta name="twinlens-server" content="v1/classify">'
+_NO_FEEDBACK: Final = b'<meta name="twinlens-feedback" content="">'
+_FEEDBACK: Final = b'<meta name="twinlens-feedback" content="v1/feedback">'
 _NOWHERE: Final = "There is nothing at this address. /docs.json describes the API."
 
 # A browser runs a script or a module only under its own media type, and the system's table may say otherwise.
@@ -46,9 +49,13 @@ for _suffix, _media_type in (
     mimetypes.add_type(_media_type, _suffix)
 
 
-def told_of_server(page: bytes) -> bytes:
-    """``index.html`` as this server gives it out: told that there is a server."""
-    return page.replace(_NO_SERVER, _SERVER)
+def told_of_server(page: bytes, *, feedback: bool = False) -> bytes:
+    """``index.html`` as this server gives it out: told that there is a server.
+
+    :param feedback: whether that takes feedback.
+    """
+    page = page.replace(_NO_SERVER, _SERVER)
+    return page.replace(_NO_FEEDBACK, _FEEDBACK) if feedback else page
 
 
 class _Files(StaticFiles):
@@ -95,11 +102,13 @@ class Page:
     """The built page, as an ASGI application that answers every path that no route has.
 
     :param folder: what the page's build wrote.
+    :param feedback: whether the server takes feedback.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, feedback: bool = False) -> None:
         self._files = _Files(folder)
         self._folder = folder
+        self._feedback = feedback
 
     def is_built(self) -> bool:
         """Whether there is a page to serve."""
@@ -130,7 +139,7 @@ class Page:
         located = self._files.locate(_INDEX)
         if located is None:
             return None
-        body = told_of_server(Path(located[0]).read_bytes())
+        body = told_of_server(Path(located[0]).read_bytes(), feedback=self._feedback)
         headers = {"ETag": f'"{hashlib.sha256(body).hexdigest()[:32]}"', "Content-Length": str(len(body))}
         response = Response(b"" if scope["method"] == "HEAD" else body, headers=headers, media_type="text/html")
         if self._files.is_not_modified(response.headers, Headers(scope=scope)):
@@ -141,11 +150,16 @@ class Page:
 class ModelFiles:
     """One model's folder as the page reads it: ``current``, and of each version what its contract lists.
 
+    Every version stays there, so that pages that are loading one are not cut off when another one is published.
+
     :param folder: the model's folder, ``MODELS/NAME``.
+    :param in_use: says which version answers here. A page is sent to that one: what ``current`` names on the disk may
+        not have been taken up yet, or be broken. ``None`` where none answers; then the disk's word is given out.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, in_use: Callable[[], str | None] = lambda: None) -> None:
         self._folder = folder
+        self._in_use = in_use
         self._files = _Files(folder)
         self._listed = functools.lru_cache(maxsize=32)(self._read_listed)
 
@@ -156,6 +170,8 @@ class ModelFiles:
         """
         path: str = request.path_params["path"]
         version, _, name = path.partition("/")
+        if path == store.CURRENT and (in_use := self._in_use()) is not None:
+            return self._current(in_use, request.scope)
         if path != store.CURRENT and name not in self._listed(version):
             raise TwinlensError("not_found", "The model has no such file.")
         response = self._files.find(path, request.scope)
@@ -165,6 +181,14 @@ class ModelFiles:
             response.headers.update({"Cache-Control": REVALIDATE, "Content-Type": "text/plain; charset=utf-8"})
         else:
             response.headers["Cache-Control"] = IMMUTABLE
+        return response
+
+    def _current(self, version: str, scope: Scope) -> Response:
+        body = f"{version}\n".encode()
+        headers = {"ETag": f'"{version}"', "Cache-Control": REVALIDATE, "Content-Length": str(len(body))}
+        response = Response(b"" if scope["method"] == "HEAD" else body, headers=headers, media_type="text/plain")
+        if self._files.is_not_modified(response.headers, Headers(scope=scope)):
+            return NotModifiedResponse(response.headers)
         return response
 
     def _read_listed(self, version: str) -> frozenset[str]:

@@ -51,7 +51,9 @@ class ProblemResponse(Response):
         self._code = error.code
         headers = {"Cache-Control": "no-store", **(headers or {})}
         if error.status in RETRY_LATER:
-            headers["Retry-After"] = str(_RETRY_SECONDS)
+            headers["Retry-After"] = str(error.retry_seconds or _RETRY_SECONDS)
+        if error.status == 401:
+            headers["WWW-Authenticate"] = "Bearer"
         super().__init__(json.dumps(body(error)).encode(), error.status, headers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,4 +1,4 @@
-"""Read the photo and ``top_k`` out of a classify request: a multipart form, or the image itself as the body.
+"""Read the photo, and what is said beside it, out of a request: a multipart form, or the image itself as the body.
 
 The body is counted while it arrives, so that one that is too large is refused before it is held, whether or not its
 length was declared, and so is one for which there is no room beside the others that arrive. The declared media type
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Final
 
@@ -22,20 +22,51 @@ from twinlens.decode import sniff
 from twinlens.errors import TwinlensError
 from twinlens.http.metrics import Metrics
 
-DEFAULT_TOP_K: Final = 5
-MOST_TOP_K: Final = 999_999_999
-"""Far more than any model has labels."""
 IMAGE_FIELD: Final = "image"
-TOP_K_FIELD: Final = "top_k"
 READING: Final = "twinlens.reading"
 """Key of a request's scope, true while its body is still arriving."""
 _MOST_PARTS: Final = 16
 _MOST_TEXT: Final = 64
 _MOST_FORM: Final = 1 << 16
 _FORM: Final = "application/x-www-form-urlencoded"
+_MULTIPART: Final = b"multipart/form-data"
 _SEND: Final = (
     f"Send the image as the body, or as the file of the form field {IMAGE_FIELD!r}: curl -F {IMAGE_FIELD}=@photo.jpg"
 )
+
+
+@dataclass(frozen=True)
+class TextField:
+    """A field of a form that holds text: how long that may be, and what is wrong if it is longer."""
+
+    most_bytes: int
+    code: str
+    too_long: str
+
+
+@dataclass(frozen=True)
+class Number:
+    """A whole number from 1 up that a request may carry beside its image, in the query or as a field of the form.
+
+    ``code`` is that of the error for one that cannot be used.
+    """
+
+    name: str
+    default: int
+    most: int
+    code: str
+
+    @property
+    def fields(self) -> dict[str, TextField]:
+        """The field of the form, by its name."""
+        too_long = f"{self.name} is longer than any number that it could be."
+        return {self.name: TextField(_MOST_TEXT, self.code, too_long)}
+
+
+TOP_K: Final = Number("top_k", 5, 999_999_999, "invalid_top_k")
+"""How many labels to answer; the most is far more than any model has."""
+K: Final = Number("k", 10, 1000, "invalid_k")
+"""How many photos to answer."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +76,16 @@ class Upload:
     image: bytes
     top_k: int
     # BentoML reads the arguments of an API method off its input by these names.
-    model_fields: ClassVar[tuple[str, ...]] = (IMAGE_FIELD, TOP_K_FIELD)
+    model_fields: ClassVar[tuple[str, ...]] = (IMAGE_FIELD, TOP_K.name)
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a request carried: the bytes of a file that may be an image, and how many photos like it to answer."""
+
+    image: bytes
+    k: int
+    model_fields: ClassVar[tuple[str, ...]] = (IMAGE_FIELD, K.name)
 
 
 class Arrivals:
@@ -86,17 +126,47 @@ async def read_upload(request: Request, max_bytes: int, arrivals: Arrivals) -> U
         ``invalid_multipart``, ``invalid_top_k``, or ``unsupported_format`` for JSON.
     :raises starlette.requests.ClientDisconnect: if the client went away.
     """
+    return Upload(*await _read(request, max_bytes, arrivals, TOP_K))
+
+
+async def read_question(request: Request, max_bytes: int, arrivals: Arrivals) -> Question:
+    """Read a request for similar photos.
+
+    :raises TwinlensError: as :func:`read_upload` does, with ``invalid_k`` for ``invalid_top_k``.
+    :raises starlette.requests.ClientDisconnect: if the client went away.
+    """
+    return Question(*await _read(request, max_bytes, arrivals, K))
+
+
+async def _read(request: Request, max_bytes: int, arrivals: Arrivals, number: Number) -> tuple[bytes, int]:
+    """The image and the number of a request."""
     media_type, options = parse_options_header(request.headers.get("content-type"))
-    form = _Form(options.get(b"boundary", b"")) if media_type == b"multipart/form-data" else None
+    form = Form(options.get(b"boundary", b""), number.fields) if media_type == _MULTIPART else None
     body = await _read_body(request, max_bytes, arrivals, form)
     if form is None:
         image, in_form = _raw_image(body, media_type.decode("latin-1")), list[str]()
     else:
-        image, in_form = form.image(), form.texts(TOP_K_FIELD)
-    return Upload(image, _top_k([*request.query_params.getlist(TOP_K_FIELD), *in_form]))
+        image, in_form = form.image(), form.texts(number.name)
+    return image, _one(number, [*request.query_params.getlist(number.name), *in_form])
 
 
-async def _read_body(request: Request, max_bytes: int, arrivals: Arrivals, form: _Form | None) -> bytes:
+async def read_form(request: Request, max_bytes: int, arrivals: Arrivals, fields: Mapping[str, TextField]) -> Form:
+    """Read a request that is a form with an image and some text.
+
+    :param fields: of text, by name; what stands in others is dropped.
+    :raises TwinlensError: ``invalid_multipart`` if it is no form; ``body_too_large``, ``overloaded``, or the code of a
+        field that is too long.
+    :raises starlette.requests.ClientDisconnect: if the client went away.
+    """
+    media_type, options = parse_options_header(request.headers.get("content-type"))
+    if media_type != _MULTIPART:
+        raise TwinlensError("invalid_multipart", f"Send a form, multipart/form-data, with the file {IMAGE_FIELD!r}.")
+    form = Form(options.get(b"boundary", b""), fields)
+    await _read_body(request, max_bytes, arrivals, form)
+    return form
+
+
+async def _read_body(request: Request, max_bytes: int, arrivals: Arrivals, form: Form | None) -> bytes:
     """The body, or nothing if a form took it in."""
     declared = request.headers.get("content-length", "")
     if declared.isdigit() and int(declared) > max_bytes:
@@ -147,16 +217,17 @@ def _text_for_image() -> TwinlensError:
     )
 
 
-def _top_k(texts: list[str]) -> int:
+def _one(number: Number, texts: list[str]) -> int:
+    name, most = number.name, number.most
     if not texts:
-        return DEFAULT_TOP_K
+        return number.default
     if len(set(texts)) > 1:
-        raise TwinlensError("invalid_top_k", f"top_k was given {len(texts)} times with different values. Give one.")
+        raise TwinlensError(number.code, f"{name} was given {len(texts)} times with different values. Give one.")
     text = texts[0]
-    plain = text.isascii() and text.isdigit() and len(text) <= len(str(MOST_TOP_K))
-    if not plain or not 1 <= int(text) <= MOST_TOP_K:
+    plain = text.isascii() and text.isdigit() and len(text) <= len(str(most))
+    if not plain or not 1 <= int(text) <= most:
         raise TwinlensError(
-            "invalid_top_k", f"top_k is {text[:_MOST_TEXT]!r}; it must be a whole number from 1 to {MOST_TOP_K}."
+            number.code, f"{name} is {text[:_MOST_TEXT]!r}; it must be a whole number from 1 to {most}."
         )
     return int(text)
 
@@ -172,10 +243,16 @@ class _Part:
     size: int = 0
 
 
-class _Form:
-    """A multipart form, parsed while it arrives."""
+class Form:
+    """A multipart form, parsed while it arrives.
 
-    def __init__(self, boundary: bytes) -> None:
+    :param boundary: of its parts.
+    :param fields: of text that are kept, by name.
+    :raises TwinlensError: ``invalid_multipart``; from its methods, what is wrong with what came.
+    """
+
+    def __init__(self, boundary: bytes, fields: Mapping[str, TextField]) -> None:
+        self._fields = fields
         self._parts: list[_Part] = []
         self._header_name, self._header_value, self._disposition = bytearray(), bytearray(), b""
         self._ended = False
@@ -197,6 +274,7 @@ class _Form:
             )
 
     def write(self, chunk: bytes) -> None:
+        """Take in the next piece of the body."""
         with _unreadable_if_raised():
             self._parser.write(chunk)
 
@@ -251,9 +329,10 @@ class _Form:
     def _add_data(self, data: bytes, start: int, end: int) -> None:
         part = self._parts[-1]
         part.size += end - start
-        if part.name == TOP_K_FIELD and part.size > _MOST_TEXT:
-            raise TwinlensError("invalid_top_k", "top_k is longer than any number that it could be.")
-        if part.name == TOP_K_FIELD or (part.name == IMAGE_FIELD and part.is_file):
+        text = self._fields.get(part.name)
+        if text is not None and part.size > text.most_bytes:
+            raise TwinlensError(text.code, text.too_long)
+        if text is not None or (part.name == IMAGE_FIELD and part.is_file):
             part.data.append(data[start:end])
 
     def _end(self) -> None:

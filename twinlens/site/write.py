@@ -6,6 +6,7 @@ the new one. A folder that is there already is replaced only if everything in it
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import tempfile
@@ -17,13 +18,17 @@ from typing import Final
 import twinlens
 from twinlens import store
 from twinlens.errors import TwinlensError
+from twinlens.similar.gallery import decode, read_bytes
 from twinlens.site.hosts import host_files
 
 RECORD: Final = "site.json"
 """Lists what was written, so that it can be told from what somebody else put there."""
 CARD: Final = "MODEL_CARD.md"
+_INDEX: Final = "index.html"
 _GENERATOR: Final = "twinlens site"
 _BUILD: Final = re.compile(r'<script type="application/json" id="build">\{"id":"([0-9a-f]+)"')
+_NO_GALLERY: Final = b'<meta name="twinlens-gallery" content="">'
+"""The place that the page's build leaves for the address of a gallery."""
 _NAMED: Final = 3
 
 
@@ -38,15 +43,17 @@ class Site:
     size: int
 
 
-def write_site(page: Path, model: Path, out: Path) -> Site:
+def write_site(page: Path, model: Path, out: Path, gallery: Path | None = None) -> Site:
     """Write a folder that any host of static files can serve, under any path.
 
     :param page: folder of the built page.
     :param model: the model's folder, ``MODELS/NAME``; its version in use is taken.
     :param out: folder to write.
-    :raises TwinlensError: ``missing_page`` if the page was not built, or not whole; ``already_exists`` if ``out`` holds
-        anything that was not written here; ``invalid_arguments`` if ``out`` lies where page or model do; what is wrong
-        with the model, as :func:`twinlens.store.open_current` and ``ModelVersion.read`` do.
+    :param gallery: file that ``twinlens index gallery`` wrote with that version, for the page to search.
+    :raises TwinlensError: ``missing_page`` if the page was not built, or not whole, or by a version that searches no
+        gallery; ``already_exists`` if ``out`` holds anything that was not written here; ``invalid_arguments`` if
+        ``out`` lies where page or model do; ``invalid_index`` or ``index_mismatch`` for the gallery; what is wrong with
+        the model, as :func:`twinlens.store.open_current` and ``ModelVersion.read`` do.
     :raises OSError: if it cannot be written.
     """
     out = out.resolve()
@@ -60,6 +67,8 @@ def write_site(page: Path, model: Path, out: Path) -> Site:
     _refuse_to_replace(out)
     named = version.contract.model
     contents = {**_of_page(page), **_of_model(version)}
+    if gallery is not None:
+        contents |= _of_gallery(gallery, version, contents[_INDEX])
     contents |= {name: text.encode() for name, text in host_files(named.version).items()}
     record = {
         "generator": _GENERATOR,
@@ -84,7 +93,7 @@ def write_site(page: Path, model: Path, out: Path) -> Site:
 def _build(page: Path) -> str:
     """The id of the page's build."""
     try:
-        found = _BUILD.search((page / "index.html").read_text(encoding="utf-8"))
+        found = _BUILD.search((page / _INDEX).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise TwinlensError("missing_page", f"There is no page at {page}: it was not built. Run: make page") from None
     if found is None or not (page / "sw.js").is_file():
@@ -111,6 +120,17 @@ def _of_model(version: store.ModelVersion) -> dict[str, bytes]:
     if (version.path / CARD).is_file():
         found[f"model/{name}/{CARD}"] = (version.path / CARD).read_bytes()
     return found
+
+
+def _of_gallery(gallery: Path, version: store.ModelVersion, page: bytes) -> dict[str, bytes]:
+    """The gallery under the name of its digest, and the page told of it."""
+    data = read_bytes(gallery)
+    decode(data, version.digest)
+    if _NO_GALLERY not in page:
+        raise TwinlensError("missing_page", "The page was built before it could search a gallery. Run: make page")
+    name = f"model/{version.contract.model.version}/gallery-{hashlib.sha256(data).hexdigest()}.bin"
+    told = _NO_GALLERY.replace(b'content=""', f'content="{name}"'.encode())
+    return {name: data, _INDEX: page.replace(_NO_GALLERY, told)}
 
 
 def _refuse_to_replace(out: Path) -> None:

@@ -3,6 +3,7 @@
  */
 import { FailureError } from './failure.ts';
 import type { Answer, BackendName, BackendStanding, FromWorker, Ready, Refusal, Reply, ToWorker } from './protocol.ts';
+import type { Neighbour } from './similar/gallery.ts';
 
 interface Waiting<Result> {
   resolve(result: Result): void;
@@ -42,6 +43,7 @@ export class Bridge {
   private readonly waiting = new Map<number, Waiting<Reply>>();
   /** What waits for the thumbnails of photos that are answered or will be. */
   private readonly drawing = new Map<number, (thumbnail: ImageBitmap | null) => void>();
+  private readonly searching = new Map<number, Waiting<readonly Neighbour[]>>();
   private readonly using = new Map<BackendName, Waiting<readonly BackendStanding[]>[]>();
   private readonly starting: { readonly answering: Waiting<Ready>; readonly ready: Waiting<Ready> };
   private readonly onProgress: (loaded: number, total: number) => void;
@@ -54,12 +56,14 @@ export class Bridge {
    * @param model address of the model's folder, absolute.
    * @param onProgress told how many bytes of the model have been loaded.
    * @param backend the only backend to use; null leaves the choice to the worker, which measures.
+   * @param gallery address of the gallery that was published with the model; null where there is none.
    */
   constructor(
     port: Port,
     model: string,
     onProgress: (loaded: number, total: number) => void,
     backend: BackendName | null = null,
+    gallery: string | null = null,
   ) {
     this.port = port;
     this.onProgress = onProgress;
@@ -74,7 +78,7 @@ export class Bridge {
     port.onmessage = ({ data }) => this.receive(data);
     port.onerror = (event) =>
       this.die(new FailureError({ code: 'internal', reason: event.message || 'the worker could not be started' }));
-    port.postMessage({ kind: 'start', model, backend });
+    port.postMessage({ kind: 'start', model, backend, gallery });
   }
 
   /**
@@ -101,6 +105,21 @@ export class Bridge {
    */
   async glance(file: Blob, signal: AbortSignal): Promise<Reply> {
     return this.ask(this.nextId++, file, signal, false);
+  }
+
+  /**
+   * The photos of the gallery that are most like one, nearest first.
+   *
+   * @param embedding an answer's.
+   * @throws FailureError where there is no gallery that can be searched, or no model.
+   */
+  async similar(embedding: Float32Array, count: number): Promise<readonly Neighbour[]> {
+    if (this.dead) throw this.dead;
+    const id = this.nextId++;
+    return new Promise((resolve, reject) => {
+      this.searching.set(id, { resolve, reject });
+      this.port.postMessage({ kind: 'similar', id, embedding, count });
+    });
   }
 
   private async ask(id: number, file: Blob, signal: AbortSignal, thumbnail: boolean): Promise<Reply> {
@@ -179,8 +198,11 @@ export class Bridge {
       return;
     }
     const waiting = this.waiting.get(id);
+    const searching = this.searching.get(id);
     this.waiting.delete(id);
-    if (message.kind === 'failure') waiting?.reject(new FailureError(message.failure));
+    this.searching.delete(id);
+    if (message.kind === 'failure') (waiting ?? searching)?.reject(new FailureError(message.failure));
+    else if (message.kind === 'neighbours') searching?.resolve(message.neighbours);
     else waiting?.resolve(message.answer);
   }
 
@@ -188,11 +210,11 @@ export class Bridge {
   private die(error: FailureError): void {
     this.dead = error;
     const using = [...this.using.values()].flat();
-    for (const one of [this.starting.answering, this.starting.ready, ...this.waiting.values(), ...using]) {
-      one.reject(error);
-    }
+    const asked = [...this.waiting.values(), ...this.searching.values(), ...using];
+    for (const one of [this.starting.answering, this.starting.ready, ...asked]) one.reject(error);
     for (const take of this.drawing.values()) take(null);
     this.waiting.clear();
+    this.searching.clear();
     this.using.clear();
     this.drawing.clear();
   }

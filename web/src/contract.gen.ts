@@ -285,7 +285,7 @@ export interface File {
  */
 export interface DataSet {
   /**
-   * SHA-256 over the sorted lines ``split/label/sha256-of-file``.
+   * SHA-256 over the sorted lines ``split/label/sha256-of-file``; of photos with a manifest, its digest.
    */
   digest: string;
   /**

@@ -24,6 +24,7 @@ import { toCsv, toJson, toText } from './report.ts';
 import { offerSamples } from './samples.ts';
 import { canCopy, copyText, saveFile, shareText } from './save.ts';
 import { Settings } from './settings.ts';
+import { findGallery } from './similar/fetch.ts';
 import { chooseLanguage, failureText, type Language, megabytesText, type Texts, TEXTS } from './text.ts';
 import { ALL_AT_MOST, Tools } from './tools.ts';
 import type { Found } from './walk.ts';
@@ -76,6 +77,7 @@ const bridge = new Bridge(
   new URL('model/', document.baseURI).href,
   (loaded, total) => show({ state: 'loading', loaded, total }),
   askedBackend(location.search),
+  findGallery(),
 );
 bridge.onRequests = (asked) => requests.add('worker', asked);
 const album = new Album();

@@ -5,10 +5,12 @@
 import type { Bridge } from './bridge.ts';
 import { mountCompare } from './compare/panel.ts';
 import { element } from './dom.ts';
+import { mountFeedback } from './feedback/panel.ts';
 import type { Offline } from './offline/offline.ts';
 import { mountPrivacy } from './privacy/panel.ts';
 import type { Requests } from './privacy/requests.ts';
 import type { Answer, Ready } from './protocol.ts';
+import { mountSimilar } from './similar/panel.ts';
 import { mountTeach } from './teach/index.ts';
 import type { Language } from './text.ts';
 
@@ -40,7 +42,7 @@ export interface Panel {
 
 type Mount = (section: HTMLElement, context: Context) => Panel | null;
 
-const PANELS: readonly Mount[] = [mountTeach, mountCompare, mountPrivacy];
+const PANELS: readonly Mount[] = [mountTeach, mountSimilar, mountFeedback, mountCompare, mountPrivacy];
 
 /** Mount the panels that there is a use for, in their order. */
 export function mountPanels(place: HTMLElement, context: Context): Panel[] {

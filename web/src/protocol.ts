@@ -3,6 +3,7 @@
  */
 import type { BackendName, BackendStanding, Refusal } from './choice.ts';
 import type { Failure } from './failure.ts';
+import type { GalleryProblem, Neighbour } from './similar/gallery.ts';
 import type { Format } from './sniff.ts';
 
 export type { BackendName, BackendStanding, Refusal } from './choice.ts';
@@ -40,6 +41,11 @@ export interface PublishedFile {
   readonly bytes: number;
 }
 
+/** The gallery that was published with the model, or why it cannot be searched. */
+export type PublishedGallery =
+  | { readonly photos: number; readonly recall: number | null }
+  | { readonly problem: GalleryProblem };
+
 /** What the page is told once the model can answer. */
 export interface Ready {
   readonly model: { readonly name: string; readonly version: string };
@@ -58,6 +64,8 @@ export interface Ready {
   readonly canvas: CanvasTrust;
   /** The files that were loaded. */
   readonly files: readonly PublishedFile[];
+  /** Null where there is none, and until nothing is left to be fetched. */
+  readonly gallery: PublishedGallery | null;
 }
 
 /** What the worker answers for one photo. */
@@ -89,8 +97,15 @@ export interface Answer extends Reply {
 
 /** With `thumbnail`, a message of that kind follows the answer, and no failure. */
 export type ToWorker =
-  | { readonly kind: 'start'; readonly model: string; readonly backend: BackendName | null }
+  | {
+      readonly kind: 'start';
+      readonly model: string;
+      readonly backend: BackendName | null;
+      /** Address of the gallery's file. */
+      readonly gallery: string | null;
+    }
   | { readonly kind: 'classify'; readonly id: number; readonly file: Blob; readonly thumbnail: boolean }
+  | { readonly kind: 'similar'; readonly id: number; readonly embedding: Float32Array; readonly count: number }
   | { readonly kind: 'cancel'; readonly id: number }
   | { readonly kind: 'use'; readonly backend: BackendName };
 
@@ -106,6 +121,7 @@ export type FromWorker =
   | { readonly kind: 'requested'; readonly requests: readonly { readonly url: string; readonly at: number }[] }
   | { readonly kind: 'answer'; readonly id: number; readonly answer: Reply }
   | { readonly kind: 'thumbnail'; readonly id: number; readonly thumbnail: ImageBitmap | null }
+  | { readonly kind: 'neighbours'; readonly id: number; readonly neighbours: readonly Neighbour[] }
   | { readonly kind: 'failure'; readonly id: number; readonly failure: Failure }
   | {
       readonly kind: 'backends';

@@ -34,6 +34,12 @@ export function megabytesText(bytes: number, language: Language): string {
   return `${numberText(bytes / 1e6, language)} MB`;
 }
 
+/** The size of a file in megabytes, or in whole kilobytes where that is less than one. */
+export function sizeText(bytes: number, language: Language): string {
+  if (bytes >= 1e6) return megabytesText(bytes, language);
+  return `${new Intl.NumberFormat(language).format(Math.max(Math.round(bytes / 1e3), 1))} kB`;
+}
+
 /** A number with one digit behind the point. */
 export function numberText(value: number, language: Language): string {
   return formatOf(language, 1, 'decimal').format(value);

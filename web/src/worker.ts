@@ -10,10 +10,20 @@ import { FailureError, failureOf } from './failure.ts';
 import { Occupation } from './occupation.ts';
 import { canvasDeviation } from './pixels.ts';
 import { observeRequests } from './privacy/requests.ts';
-import type { BackendName, CanvasTrust, FromWorker, Ready, Reply, ToWorker } from './protocol.ts';
+import type {
+  BackendName,
+  CanvasTrust,
+  FromWorker,
+  PublishedGallery,
+  Ready,
+  Reply,
+  ToWorker,
+} from './protocol.ts';
 import { type Description, fetchDescription, fetchGraph } from './publication.ts';
 import { resample } from './resample.ts';
 import { softmax } from './scores.ts';
+import { fetchGallery } from './similar/fetch.ts';
+import { type Gallery, GalleryError } from './similar/gallery.ts';
 
 /** Longest edge of a thumbnail in pixels: twice what a card shows, for dense screens. */
 const THUMBNAIL_EDGE = 384;
@@ -33,6 +43,8 @@ interface Session {
   readonly engine: Promise<Engine>;
   /** The engine once nothing is left to be fetched. */
   readonly complete: Promise<Engine>;
+  /** What was published to be searched, or why it cannot be; null where there is none. */
+  readonly gallery: Promise<Gallery | GalleryError | null>;
 }
 
 type Question = Extract<ToWorker, { kind: 'classify' }>;
@@ -44,19 +56,36 @@ let session: Session | undefined;
 /** What was asked for and is neither answered nor cancelled. */
 const wanted = new Set<number>();
 
-function open(model: string, backend: BackendName | null): Session {
+function open({ model, backend, gallery: address }: Extract<ToWorker, { kind: 'start' }>): Session {
   const description = fetchDescription(model);
   const graph = description.then((found) =>
     fetchGraph(found, (loaded, total) => scope.postMessage({ kind: 'progress', loaded, total })),
   );
   const canvas = canvasTrust();
   const engine = Engine.start(graph, occupation);
+  // Behind the graph, which photos wait for.
+  const gallery = address ? openLater(address, description, graph) : Promise.resolve(null);
   const complete = Promise.all([engine, description, canvas]).then(async ([started, found, trust]) => {
-    await finish(started, backend, () => readyOf(started, found, trust));
+    await finish(started, backend, gallery, (searched) => readyOf(started, found, trust, searched));
     return started;
   });
   // A backend that was asked for is the only one that answers: photos wait for it.
-  return { description, canvas, engine: backend ? complete : engine, complete };
+  return { description, canvas, engine: backend ? complete : engine, complete, gallery };
+}
+
+/** The gallery once the graph is there; a page without one that can be searched answers all the same. */
+async function openLater(
+  address: string,
+  description: Promise<Description>,
+  graph: Promise<unknown>,
+): Promise<Gallery | GalleryError> {
+  try {
+    const { digest } = await description;
+    await graph;
+    return await fetchGallery(address, digest);
+  } catch (error) {
+    return error instanceof GalleryError ? error : new GalleryError('invalid_index', failureOf(error).code);
+  }
 }
 
 async function canvasTrust(): Promise<CanvasTrust> {
@@ -65,17 +94,32 @@ async function canvasTrust(): Promise<CanvasTrust> {
 }
 
 /** Fetch what is left to be fetched, and say when photos are answered, which is before, and when that is done. */
-async function finish(engine: Engine, asked: BackendName | null, ready: () => Ready): Promise<void> {
-  if (!asked) scope.postMessage({ kind: 'answering', ready: ready() });
+async function finish(
+  engine: Engine,
+  asked: BackendName | null,
+  gallery: Session['gallery'],
+  ready: (gallery: PublishedGallery | null) => Ready,
+): Promise<void> {
+  if (!asked) scope.postMessage({ kind: 'answering', ready: ready(null) });
   await engine.fetchModules();
   if (asked) {
     await engine.use(asked);
-    scope.postMessage({ kind: 'answering', ready: ready() });
+    scope.postMessage({ kind: 'answering', ready: ready(null) });
   }
-  scope.postMessage({ kind: 'ready', ready: ready() });
+  scope.postMessage({ kind: 'ready', ready: ready(publishedAs(await gallery)) });
 }
 
-function readyOf(engine: Engine, { contract, digest, files }: Description, canvas: CanvasTrust): Ready {
+function publishedAs(gallery: Gallery | GalleryError | null): PublishedGallery | null {
+  if (gallery instanceof GalleryError) return { problem: gallery.code };
+  return gallery && { photos: gallery.photos, recall: gallery.recall };
+}
+
+function readyOf(
+  engine: Engine,
+  { contract, digest, files }: Description,
+  canvas: CanvasTrust,
+  gallery: PublishedGallery | null,
+): Ready {
   return {
     model: { name: contract.model.name, version: contract.model.version },
     labels: contract.labels,
@@ -87,11 +131,12 @@ function readyOf(engine: Engine, { contract, digest, files }: Description, canva
     backends: engine.standings,
     canvas,
     files,
+    gallery,
   };
 }
 
-async function start(model: string, backend: BackendName | null): Promise<void> {
-  session = open(model, backend);
+async function start(message: Extract<ToWorker, { kind: 'start' }>): Promise<void> {
+  session = open(message);
   let engine: Engine;
   try {
     engine = await session.complete;
@@ -100,7 +145,7 @@ async function start(model: string, backend: BackendName | null): Promise<void> 
     return;
   }
   engine.onChange = () => tellBackends(engine, null);
-  if (!backend) await engine.choose();
+  if (!message.backend) await engine.choose();
 }
 
 function tellBackends(engine: Engine, asked: BackendName | null): void {
@@ -181,6 +226,16 @@ async function answer(question: Question): Promise<void> {
   }
 }
 
+async function similar({ id, embedding, count }: Extract<ToWorker, { kind: 'similar' }>): Promise<void> {
+  try {
+    const gallery = await session?.gallery;
+    if (!gallery || gallery instanceof GalleryError) throw new Error('there is no gallery that can be searched');
+    scope.postMessage({ kind: 'neighbours', id, neighbours: gallery.search(embedding, count) });
+  } catch (error) {
+    scope.postMessage({ kind: 'failure', id, failure: failureOf(error) });
+  }
+}
+
 /** What moves to the page instead of being copied. */
 function transferable({ embedding, maps }: Reply): Transferable[] {
   const arrays = maps ? [embedding, maps.values] : [embedding];
@@ -189,7 +244,7 @@ function transferable({ embedding, maps }: Reply): Transferable[] {
 
 scope.onmessage = ({ data }) => {
   if (data.kind === 'start') {
-    void start(data.model, data.backend);
+    void start(data);
   } else if (data.kind === 'classify') {
     wanted.add(data.id);
     void occupation.with(() => answer(data));
@@ -197,6 +252,8 @@ scope.onmessage = ({ data }) => {
     const { backend } = data;
     // Who asks is answered. A model that cannot be loaded has been told of before.
     use(backend).catch(() => scope.postMessage({ kind: 'backend-refused', backend, reason: 'failed' }));
+  } else if (data.kind === 'similar') {
+    void similar(data);
   } else {
     wanted.delete(data.id);
   }

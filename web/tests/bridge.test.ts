@@ -28,6 +28,7 @@ const READY: Ready = {
   backends: [],
   canvas: 'exact',
   files: [],
+  gallery: null,
 };
 const settle = () => new Promise((resolve) => setTimeout(resolve));
 
@@ -62,7 +63,7 @@ beforeEach(() => {
 });
 
 test('starts the worker, passes its progress on, then its model', async () => {
-  expect(port.sent).toEqual([{ kind: 'start', model: 'model/', backend: null }]);
+  expect(port.sent).toEqual([{ kind: 'start', model: 'model/', backend: null, gallery: null }]);
   port.receive({ kind: 'progress', loaded: 1, total: 2 });
   port.receive({ kind: 'ready', ready: READY });
   expect(await bridge.ready).toBe(READY);
@@ -182,7 +183,44 @@ test('photos are answered before everything is fetched', async () => {
 test('the only backend to use is passed on', () => {
   const asking = new FakePort();
   new Bridge(asking, 'model/', () => undefined, 'webgl');
-  expect(asking.sent).toEqual([{ kind: 'start', model: 'model/', backend: 'webgl' }]);
+  expect(asking.sent).toEqual([{ kind: 'start', model: 'model/', backend: 'webgl', gallery: null }]);
+});
+
+test('the gallery that was published is passed on', () => {
+  const asking = new FakePort();
+  new Bridge(asking, 'model/', () => undefined, null, 'https://host.example/gallery.bin');
+  expect(asking.sent[0]).toMatchObject({ kind: 'start', gallery: 'https://host.example/gallery.bin' });
+});
+
+describe('photos that look alike', () => {
+  const embedding = Float32Array.of(1, 2);
+  const neighbours = [{ id: 'hat/1.jpg', label: 'hat', score: 0.9 }];
+
+  test('are asked for with an embedding, which stays the page’s, and found', async () => {
+    const finding = bridge.similar(embedding, 5);
+    expect(port.sent.at(-1)).toEqual({ kind: 'similar', id: 0, embedding, count: 5 });
+    port.receive({ kind: 'neighbours', id: 0, neighbours });
+    expect(await finding).toBe(neighbours);
+    expect(embedding.length).toBe(2);
+  });
+
+  test('are told from photos that are classified meanwhile', async () => {
+    const photo = bridge.glance(new Blob(), new AbortController().signal);
+    const finding = bridge.similar(embedding, 5);
+    port.receive({ kind: 'neighbours', id: 1, neighbours });
+    port.receive({ kind: 'answer', id: 0, answer: answer(1) });
+    expect([await finding, (await photo).scores]).toEqual([neighbours, [1]]);
+  });
+
+  test('cannot be found without a gallery, or a worker', async () => {
+    const finding = bridge.similar(embedding, 5);
+    port.receive({ kind: 'failure', id: 0, failure: { code: 'internal', reason: 'no gallery' } });
+    await expect(finding).rejects.toThrow('internal');
+    const waiting = bridge.similar(embedding, 5);
+    port.receive({ kind: 'not-ready', failure: { code: 'no_backend' } });
+    await expect(waiting).rejects.toThrow('no_backend');
+    await expect(bridge.similar(embedding, 5)).rejects.toThrow('no_backend');
+  });
 });
 
 describe('another backend', () => {

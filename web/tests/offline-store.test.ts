@@ -79,6 +79,20 @@ describe('keep', () => {
     expect(await textOf(fresh, at('model/v1/tfjs/model.json'))).toBe('graph of v1');
   });
 
+  test('takes the gallery that was loaded, held to its name, and does without', async () => {
+    const { keep, files } = published('a1', 'v1');
+    const gallery = at(`model/v1/gallery-${digest('photos')}.bin`);
+    const asked = { ...keep, loaded: [...keep.loaded, gallery] };
+    cached = { ...files, [gallery]: 'photos' };
+    const store = open();
+    expect(await store.keep(asked)).toMatchObject({ kept: true, files: 5 });
+    expect(await textOf(store, gallery)).toBe('photos');
+    cached = { ...files, [gallery]: 'other photos' };
+    await store.clear();
+    expect(await store.keep(asked)).toMatchObject({ kept: true, files: 4 });
+    expect(await store.read(gallery)).toBeNull();
+  });
+
   test.each(['', 'assets/main-a1.js', 'model/v1/contract.json', 'model/v1/tfjs/model.json'])(
     'keeps nothing where %j is missing',
     async (path) => {

@@ -7,11 +7,15 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from tests import images, models
+from tests.unit.similar import made
 from twinlens import classifier as classifiers
 from twinlens.errors import TwinlensError
 from twinlens.http import engine as engines
 from twinlens.http.engine import Engine
 from twinlens.http.metrics import Metrics
+from twinlens.similar.build import build
+from twinlens.similar.index import Index
+from twinlens.similar.options import Options
 
 PHOTO = images.encoded(models.picture("magenta"), "JPEG", quality=95)
 
@@ -298,15 +302,71 @@ def test_no_core_is_left_idle_by_batches_side_by_side(
     settings, monkeypatch, threads, batches, side_by_side, of_session
 ):
     """A session has one thread less of its own than it is told, since the one that asks works too."""
-    made, network = [], engines.Network
+    counts, network = [], engines.Network
 
     def recorded(version, count):
-        made.append(count)
+        counts.append(count)
         return network(version, 1)
 
     monkeypatch.setattr(engines, "Network", recorded)
     engine = Engine(replace(settings, threads=threads, batches=batches), Metrics(CollectorRegistry()))
     engine._load_now()
-    assert made == [of_session]
+    assert counts == [of_session]
     assert engine._side_by_side == side_by_side
     assert side_by_side + (of_session - 1) == threads
+
+
+@pytest.fixture(scope="module")
+def index(models_folder, tmp_path_factory):
+    """An index of made photos, and the settings that name it."""
+    folder = tmp_path_factory.mktemp("index")
+    settings = made.settings(models_folder)
+    build(made.photos(folder / "photos"), folder / "index", settings, Options(), 1)
+    return replace(settings, index=folder / "index")
+
+
+def test_similar_photos_are_those_of_the_index(index, classifier):
+    async def test(engine, registry):
+        data = images.encoded(models.picture("cyan"), "PNG")
+        answer, label = await asyncio.gather(engine.similar(data, 3), engine.classify(data, 1))
+        _, embeddings = classifier.scores_and_embeddings(classifier.pixels(classifier.read_header(data))[None])
+        wanted = Index(index.index, classifier.version.digest).search(embeddings[0], 3)
+        assert [each["id"] for each in answer["neighbours"]] == [each["id"] for each in wanted]
+        assert {each["label"] for each in answer["neighbours"]} == {"cyan"}
+        assert answer["index"] == {"photos": 24, "kind": "flat"}
+        assert answer["model"] == label["model"] == classifier.answered_by
+        assert label["predictions"][0]["label"] == "cyan"
+        assert registry.get_sample_value("twinlens_queue_seconds_count", {"lane": "search"}) == 1
+        assert registry.get_sample_value("twinlens_photos_in_hand") == 0
+
+    run(index, test)
+
+
+def test_what_is_wrong_with_an_image_is_raised_by_similar_too(index):
+    async def test(engine, registry):
+        with pytest.raises(TwinlensError) as caught:
+            await engine.similar(b"hello", 3)
+        assert caught.value.code == "not_an_image"
+
+    run(index, test)
+
+
+def test_without_an_index_there_are_no_similar_photos(settings):
+    async def test(engine, registry):
+        with pytest.raises(TwinlensError) as caught:
+            await engine.similar(PHOTO, 3)
+        assert caught.value.code == "missing_index"
+
+    run(settings, test)
+
+
+def test_an_index_of_another_model_is_not_served(index, tmp_path, caplog):
+    models.write(tmp_path, not_sure={"threshold": 0.2, "rule": "made up"})
+
+    async def test(engine, registry):
+        with pytest.raises(TwinlensError) as caught:
+            await engine.classify(PHOTO, 1)
+        assert caught.value.code == "not_ready"
+        assert "index_mismatch" in caplog.text
+
+    run(replace(index, models=tmp_path), test)

@@ -6,7 +6,15 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from twinlens.http.metrics import LANES, SHED_REASONS, Metrics, forget_dead_workers, of_process, route
+from twinlens.http.metrics import (
+    FEEDBACK_OUTCOMES,
+    LANES,
+    SHED_REASONS,
+    Metrics,
+    forget_dead_workers,
+    of_process,
+    route,
+)
 
 
 @pytest.mark.parametrize(
@@ -21,6 +29,11 @@ from twinlens.http.metrics import LANES, SHED_REASONS, Metrics, forget_dead_work
         ("/model/invented", 404, "other"),
         ("/v1/classify/", 404, "other"),
         ("/wp-login.php", 404, "other"),
+        ("/v1/feedback", 201, "/v1/feedback"),
+        ("/v1/feedback/invented/photo", 404, "/v1/feedback/{id}/photo"),
+        ("/v1/feedback/invented/decision", 200, "/v1/feedback/{id}/decision"),
+        ("/v1/feedback/invented/more", 404, "other"),
+        ("/v1/feedback/a/b/photo", 404, "other"),
     ],
 )
 def test_paths_are_counted_under_a_fixed_set_of_routes(path, status, name):
@@ -37,10 +50,12 @@ def test_a_client_cannot_make_a_series():
     metrics.answered("/", "GET", 200, 0.1)
     for method in ("GET", "INVENTED"):
         metrics.answered("/invented", method, 404, 0.1)
+    metrics.feedback("invented")
     before = series(registry)
     for number in range(100):
         metrics.answered(f"/invented-{number}", f"INVENT{number}", 404, 0.1)
         metrics.answered(f"/model/v{number}/x", "GET", 404, 0.1)
+        metrics.feedback(f"invented-{number}")
     assert series(registry) == before
     assert not any(b"nvent" in name for name in before)
 
@@ -54,6 +69,8 @@ def test_what_has_not_happened_yet_stands_there_as_zero():
     metrics = Metrics(registry)
     for reason in SHED_REASONS:
         assert registry.get_sample_value("twinlens_shed_total", {"reason": reason}) == 0
+    for outcome in FEEDBACK_OUTCOMES:
+        assert registry.get_sample_value("twinlens_feedback_total", {"outcome": outcome}) == 0
     for lane in LANES:
         assert registry.get_sample_value("twinlens_queue_depth", {"lane": lane}) == 0
     metrics.shed("full")

@@ -16,13 +16,13 @@ from twinlens.http.pages import ModelFiles, Page
 class Browser:
     """Asks an application for files, by the raw path that it is given."""
 
-    def __init__(self, page, model):
+    def __init__(self, page, model, *in_use, feedback=False):
         self.app = Starlette(
-            routes=[Route("/model/{path:path}", ModelFiles(model).respond)],
+            routes=[Route("/model/{path:path}", ModelFiles(model, *in_use).respond)],
             exception_handlers={HTTPException: problems.handle, TwinlensError: problems.handle},
         )
         self.app.router.redirect_slashes = False
-        self.app.router.default = Page(page)
+        self.app.router.default = Page(page, feedback=feedback)
 
     def __call__(self, path, method="GET", **headers):
         async def ask():
@@ -148,6 +148,27 @@ def test_a_new_version_is_there_at_once(browse, site):
     assert browse("/model/v1/contract.json").status_code == 200
 
 
+def test_the_page_is_sent_to_the_version_that_answers_here(site):
+    models.write(site / "models")
+    models.write(site / "models", version="v2")
+    in_use = "v1"
+    browse = Browser(site / "dist", site / "models" / models.NAME, lambda: in_use)
+    answer = browse("/model/current")
+    assert (answer.text, answer.headers["cache-control"]) == ("v1\n", "no-cache")
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+    again = browse("/model/current", **{"if-none-match": answer.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    head = browse("/model/current", "HEAD")
+    assert (head.content, head.headers["content-length"]) == (b"", "3")
+    in_use = "v2"
+    later = browse("/model/current", **{"if-none-match": answer.headers["etag"]})
+    assert (later.status_code, later.text) == (200, "v2\n")
+    in_use = None
+    assert browse("/model/current").text == "v2\n", "without an engine the disk's word is given out"
+    for version in ("v1", "v2"):
+        assert browse(f"/model/{version}/contract.json").status_code == 200
+
+
 def test_a_part_of_a_file(browse):
     answer = browse("/model/v1/model.onnx", range="bytes=0-3")
     assert (answer.status_code, len(answer.content)) == (206, 4)
@@ -165,3 +186,10 @@ def test_the_page_is_told_that_there_is_a_server(browse, site):
     index.write_text("<!doctype html>another build")
     again = browse("/", **{"if-none-match": first.headers["etag"]})
     assert (again.status_code, again.text) == (200, "<!doctype html>another build")
+
+
+@pytest.mark.parametrize(("feedback", "address"), [(False, ""), (True, "v1/feedback")])
+def test_the_page_is_told_whether_feedback_is_taken(site, feedback, address):
+    (site / "dist" / "index.html").write_text('<meta name="twinlens-feedback" content="">')
+    browse = Browser(site / "dist", site, feedback=feedback)
+    assert browse("/").text == f'<meta name="twinlens-feedback" content="{address}">'

@@ -53,6 +53,8 @@ def test_headers_that_belong_to_a_status():
     assert answer(HTTPException(405, headers={"Allow": "GET, HEAD"}))[1]["allow"] == "GET, HEAD"
     assert answer(TwinlensError("overloaded", ""))[1]["retry-after"] == "1"
     assert answer(TwinlensError("not_ready", ""))[1]["retry-after"] == "1"
+    assert answer(TwinlensError("feedback_rate", "", 42))[1]["retry-after"] == "42"
+    assert answer(TwinlensError("unauthorised", ""))[1]["www-authenticate"] == "Bearer"
     assert "retry-after" not in answer(TwinlensError("not_found", ""))[1]
     assert answer(TwinlensError("not_found", ""))[1]["cache-control"] == "no-store"
 

@@ -9,7 +9,16 @@ from starlette.requests import ClientDisconnect, Request
 from tests import images
 from twinlens.errors import TwinlensError
 from twinlens.http.metrics import Metrics
-from twinlens.http.request import READING, Arrivals, Upload, read_upload
+from twinlens.http.request import (
+    READING,
+    Arrivals,
+    Question,
+    TextField,
+    Upload,
+    read_form,
+    read_question,
+    read_upload,
+)
 
 PNG = images.encoded(images.quadrants(), "PNG")
 BOUNDARY = "boundary"
@@ -47,10 +56,12 @@ def attempt(
     declared=None,
     disconnect=False,
     arrivals=None,
+    reader=read_upload,
 ):
     """Read a request whose body arrives in pieces of a length.
 
     :param arrivals: where it is counted while it arrives; by default one with room for it.
+    :param reader: what reads it, from the request, the largest body and ``arrivals``.
     :param declared: its Content-Length; by default the true one, none if ``False``.
     """
     headers = [(b"content-type", content_type.encode())] if content_type is not None else []
@@ -71,7 +82,7 @@ def attempt(
 
     scope = {"type": "http", "method": "POST", "path": "/", "headers": headers, "query_string": query.encode()}
     try:
-        result = asyncio.run(read_upload(Request(scope, receive), max_bytes, arrivals or bounded()))
+        result = asyncio.run(reader(Request(scope, receive), max_bytes, arrivals or bounded()))
     except (TwinlensError, ClientDisconnect) as error:
         result = error
     return Outcome(result, len(list(arriving)), scope.get(READING, False))
@@ -188,6 +199,25 @@ def test_two_different_top_k():
     assert refused(form(part("image", PNG, "a"), part("top_k", b"2")), MULTIPART, "top_k=3").code == "invalid_top_k"
 
 
+def ask(*arguments, **options):
+    result = attempt(*arguments, **options, reader=read_question).result
+    assert isinstance(result, Question), result
+    return result
+
+
+def test_a_question_is_read_in_the_same_way_with_k_for_top_k():
+    for asked in (
+        ask(PNG, query="k=7&top_k=0"),
+        ask(form(part("k", b"7"), part("top_k", b"x"), part("image", PNG, "a")), MULTIPART),
+    ):
+        assert (asked.image, asked.k) == (PNG, 7)
+    assert ask(PNG).k == 10
+    for text in ("0", "1001", "x", ""):
+        error = refused(PNG, query=f"k={text}", reader=read_question)
+        assert error.code == "invalid_k" and "from 1 to 1000" in error.detail
+    assert refused(b"", reader=read_question).code == "missing_image"
+
+
 def test_a_declared_length_is_refused_before_a_byte_is_read():
     outcome = attempt(PNG, max_bytes=len(PNG) - 1)
     assert outcome.result.code == "body_too_large"
@@ -260,3 +290,28 @@ def test_a_body_that_was_given_up_holds_no_room(options):
     assert isinstance(attempt(PNG, pieces=100, declared=False, arrivals=arrivals, **options).result, Exception)
     arrivals.add(1, 1)
     assert read(PNG, pieces=100, arrivals=arrivals).image == PNG
+
+
+def read_label(request, max_bytes, arrivals):
+    fields = {"label": TextField(8, "unknown_label", "too long")}
+    return read_form(request, max_bytes, arrivals, fields)
+
+
+@pytest.mark.parametrize("pieces", [None, 1, 7])
+def test_a_form_keeps_the_fields_that_are_asked_for(pieces):
+    body = form(part("label", "帽子".encode()), part("other", b"x" * 999), part("image", PNG, "a"), part("top_k", b"x"))
+    found = attempt(body, MULTIPART, pieces=pieces, reader=read_label).result
+    assert (found.image(), found.texts("label"), found.texts("other")) == (PNG, ["帽子"], [""])
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "code"),
+    [
+        (form(part("label", b"x" * 9), part("image", PNG, "a")), MULTIPART, "unknown_label"),
+        (PNG, "image/png", "invalid_multipart"),
+        (PNG, None, "invalid_multipart"),
+        (PNG, "multipart/form-data", "invalid_multipart"),
+    ],
+)
+def test_what_is_no_such_form(body, content_type, code):
+    assert attempt(body, content_type, reader=read_label).result.code == code

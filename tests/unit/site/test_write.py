@@ -1,13 +1,18 @@
+import hashlib
 import json
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests import models
 from twinlens import store
 from twinlens.cli import main
 from twinlens.errors import TwinlensError
+from twinlens.similar.folder import Model, Photo
+from twinlens.similar.gallery import encode
+from twinlens.similar.projection import Projection
 from twinlens.site.write import write_site
 
 INDEX = '<!doctype html><script type="application/json" id="build">{"id":"0123456789abcdef","files":{}}</script>'
@@ -56,6 +61,38 @@ def test_it_holds_what_the_page_reads_and_no_more(page: Path, model: Path, tmp_p
     assert record["model"] == {"name": models.NAME, "version": "v1", "digest": version.digest}
     assert (site.files, site.size) == (len(found), sum(map(len, found.values())))
     assert site.path.stat().st_mode & 0o777 == 0o755
+
+
+def test_a_gallery_is_published_under_its_digest_and_the_page_told_of_it(
+    page: Path, model: Path, tmp_path: Path
+) -> None:
+    version = store.open_current(model)
+    photos = [Photo(f"{number}.jpg", "0" * 64) for number in range(3)]
+    about = Model(name=models.NAME, version="v1", digest=version.digest)
+    data, _ = encode(about, Projection.none(3), np.eye(3, dtype=np.float32), photos, 3)
+    (tmp_path / "photos.gallery").write_bytes(data)
+    with pytest.raises(TwinlensError) as caught:
+        write_site(page, model, tmp_path / "site", tmp_path / "photos.gallery")
+    assert caught.value.code == "missing_page"  # it has no place for it
+    (page / "index.html").write_text(f'{INDEX}<meta name="twinlens-gallery" content="">')
+    found = contents(write_site(page, model, tmp_path / "site", tmp_path / "photos.gallery").path)
+    (name,) = (name for name in found if "gallery" in name)
+    assert name == f"model/v1/gallery-{hashlib.sha256(data).hexdigest()}.bin" and found[name] == data
+    assert f'<meta name="twinlens-gallery" content="{name}">' in found["index.html"].decode()
+    assert name in json.loads(found["site.json"])["files"]
+    # Without one the page that is written is the page that was built.
+    assert contents(write_site(page, model, tmp_path / "site").path)["index.html"] == (page / "index.html").read_bytes()
+
+
+@pytest.mark.parametrize(("data", "code"), [(b"GIF89a", "invalid_index"), (None, "invalid_index")])
+def test_what_is_no_gallery_is_not_published(
+    data: bytes | None, code: str, page: Path, model: Path, tmp_path: Path
+) -> None:
+    if data is not None:
+        (tmp_path / "g").write_bytes(data)
+    with pytest.raises(TwinlensError) as caught:
+        write_site(page, model, tmp_path / "site", tmp_path / "g")
+    assert caught.value.code == code and not (tmp_path / "site").exists()
 
 
 def test_a_site_is_replaced_as_a_whole(page: Path, model: Path, tmp_path: Path) -> None:

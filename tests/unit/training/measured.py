@@ -7,7 +7,7 @@ from tests import models
 from tests.unit.training.test_run import record
 from training import checkpoint, networks
 from training.data import DataSet, open_dataset
-from training.measure import CARD
+from training.model_card import CARD
 from training.run import save, save_splits
 
 COLOURS = ("red", "green", "white")

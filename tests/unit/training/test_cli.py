@@ -7,7 +7,7 @@ from training import cli, train
 from training.cli import main
 
 
-@pytest.mark.parametrize("command", ["train", "soup", "tune", "evaluate", "export"])
+@pytest.mark.parametrize("command", ["data", "train", "soup", "tune", "evaluate", "export", "retrain"])
 def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main([command, "--help"])

@@ -14,7 +14,8 @@ from training.calibration import fit_temperature
 from training.cli import main
 from training.data import open_dataset
 from training.evaluate import measurements
-from training.measure import CARD, default_folder, evaluate, measure
+from training.measure import default_folder, evaluate, measure
+from training.model_card import CARD
 from training.report.write import METRICS, REPORT
 from training.run import save
 from twinlens.errors import TwinlensError

@@ -193,7 +193,7 @@ def test_a_linear_head_without_a_bias_stays_without() -> None:
 
 def test_a_missing_file_of_weights_is_said_before_photos_are_read(tmp_path: Path) -> None:
     networks.check("mobilenet_v2", networks.IMAGENET)
-    with pytest.raises(TwinlensError, match="no file of initial weights") as refused:
+    with pytest.raises(TwinlensError, match="no initial weights at") as refused:
         networks.check("mobilenet_v2", str(tmp_path / "none.pt"))
     assert refused.value.code == "invalid_weights"
     with pytest.raises(TwinlensError, match="Did you mean: mobilenet_v2") as refused:

@@ -92,7 +92,7 @@ def test_the_rate_rises_and_falls(photos: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(("batches", "epochs"), [(1, 1), (5, 1), (1, 3)])
 def test_the_shortest_runs_have_a_schedule_too(batches: int, epochs: int) -> None:
     arguments = Arguments(Path(), Path(), arch="squeezenet1_1", epochs=epochs, **SMALL)  # type: ignore[arg-type]
-    learner = start(arguments, "none", 3, torch.device("cpu"), "float32", batches)
+    learner = start(arguments, networks.create(arguments.arch, 3), torch.device("cpu"), "float32", batches)
     rates = []
     for _ in range(batches * epochs):
         rates.append(learner.optimizer.param_groups[0]["lr"])
@@ -103,7 +103,7 @@ def test_the_shortest_runs_have_a_schedule_too(batches: int, epochs: int) -> Non
 
 def test_body_and_head_are_all_parameters_once() -> None:
     arguments = Arguments(Path(), Path(), arch="mobilenet_v2", **SMALL)  # type: ignore[arg-type]
-    learner = start(arguments, "none", 3, torch.device("cpu"), "float32", 5)
+    learner = start(arguments, networks.create(arguments.arch, 3), torch.device("cpu"), "float32", 5)
     body, head = (group["params"] for group in learner.optimizer.param_groups)
     assert [tuple(parameter.shape) for parameter in head] == [(3, 1280), (3,)]
     assert {id(parameter) for parameter in [*body, *head]} == {id(p) for p in learner.network.parameters()}

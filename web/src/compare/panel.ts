@@ -5,7 +5,7 @@
 import './compare.css';
 import { button, element } from '../dom.ts';
 import type { Context, Panel } from '../panels.ts';
-import { type Language, megabytesText } from '../text.ts';
+import { type Language, sizeText } from '../text.ts';
 import { compareAnswers, type Difference } from './difference.ts';
 import { type OwnAnswer, resultOf } from './result.ts';
 import { ask, type Refusal, RefusalError, type ServerAnswer } from './server.ts';
@@ -215,11 +215,6 @@ export function mountCompare(section: HTMLElement, { ready, server: address, ...
       startOver();
     },
   };
-}
-
-function sizeText(bytes: number, language: Language): string {
-  if (bytes >= 1e6) return megabytesText(bytes, language);
-  return `${new Intl.NumberFormat(language).format(Math.max(Math.round(bytes / 1e3), 1))} kB`;
 }
 
 function checkbox(): HTMLInputElement {

@@ -58,13 +58,29 @@ export async function ask(address: URL, picture: Blob, labels: number): Promise<
   const asked = new URL(address);
   asked.searchParams.set('top_k', String(labels));
   const began = performance.now();
-  try {
-    const signal = AbortSignal.timeout(PATIENCE_MS);
-    const response = await fetch(asked, { method: 'POST', body: picture, cache: 'no-store', signal });
-    if (!response.ok) throw await problemOf(response);
-    const { predictions, model } = (await response.json()) as Reply;
+  return requested(asked, picture, (answer) => {
+    const { predictions, model } = answer as Reply;
     const milliseconds = performance.now() - began;
     return { scores: new Map(predictions.map(({ label, score }) => [label, score])), model, milliseconds };
+  });
+}
+
+/**
+ * Send something to the server.
+ *
+ * @param read takes what is needed out of the answer, which is JSON; throws where it is another one than it should be.
+ * @throws RefusalError
+ */
+export async function requested<Answer>(
+  address: URL,
+  body: Blob | FormData,
+  read: (answer: unknown) => Answer,
+): Promise<Answer> {
+  try {
+    const signal = AbortSignal.timeout(PATIENCE_MS);
+    const response = await fetch(address, { method: 'POST', body, cache: 'no-store', signal });
+    if (!response.ok) throw await problemOf(response);
+    return read(await response.json());
   } catch (error) {
     if (error instanceof RefusalError) throw error;
     const late = error instanceof DOMException && error.name === 'TimeoutError';

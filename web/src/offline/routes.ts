@@ -16,7 +16,7 @@ export type Route =
 
 const FILE = /^(assets\/[\w.-]+|model\/[0-9A-Za-z][\w.-]*\/[\w./-]+)$/;
 const THROUGH = /^(app\.webmanifest|icons\/[\w.-]+|sw\.js|licences\.txt)$/;
-const QUESTION = /^v1\/classify(\?top_k=\d+)?$/;
+const QUESTION = /^v1\/(classify(\?top_k=\d+)?|feedback)$/;
 
 /**
  * @param base address of the folder of index.html, ending with a slash.

@@ -8,6 +8,9 @@
 import { refilled } from './headers.ts';
 import type { Keep, Kept } from './messages.ts';
 
+/** The name of a gallery, within the model's version, has its digest. */
+const GALLERY = /^gallery-([0-9a-f]{64})\.bin$/;
+
 interface Deed {
   readonly version: string;
   readonly isolated: boolean;
@@ -123,7 +126,13 @@ export class Store {
 
     const folder = `${this.base}model/${model.version}/`;
     const contract = await take(`${folder}contract.json`, model.digest, true);
+    const galleries = loaded.flatMap((url) => {
+      const named = url.startsWith(folder) && GALLERY.exec(url.slice(folder.length));
+      return named ? [{ url, digest: named[1] }] : [];
+    });
     await Promise.all([
+      // Without it the page answers all the same.
+      ...galleries.map(({ url, digest }) => take(url, digest, false)),
       ...graphFiles(contract).map(({ path, sha256 }) => take(folder + path, sha256, true)),
       // Of the page's own files a browser loads those that it can run.
       ...Object.entries(build.files).map(([path, digest]) => {

@@ -3,6 +3,7 @@
  */
 import './privacy.css';
 import { element } from '../dom.ts';
+import { findFeedback } from '../feedback/send.ts';
 import type { Standing } from '../offline/offline.ts';
 import type { Context, Panel } from '../panels.ts';
 import { type Language, megabytesText } from '../text.ts';
@@ -91,7 +92,7 @@ export function mountPrivacy(section: HTMLElement, context: Context): Panel {
     title.textContent = texts.title;
     paragraphs.promise.textContent = texts.promise;
     paragraphs.invitation.textContent = texts.invitation;
-    paragraphs.policy.textContent = `${server ? texts.server(server.host) : texts.sealed} ${texts.sealedWorker}`;
+    paragraphs.policy.textContent = `${server ? texts.server(server.host, findFeedback() !== null) : texts.sealed} ${texts.sealedWorker}`;
     paragraphs.unlisted.textContent = texts.unlisted;
     forget.textContent = texts.forget;
     renderRequests();

@@ -15,7 +15,7 @@ export interface PrivacyTexts {
   readonly online: string;
   readonly offline: string;
   readonly sealed: string;
-  readonly server: (host: string) => string;
+  readonly server: (host: string, feedback: boolean) => string;
   readonly sealedWorker: string;
   readonly unlisted: string;
   readonly keeping: string;
@@ -42,8 +42,10 @@ const en: PrivacyTexts = {
   online: 'The network is there.',
   offline: 'You are offline, and the page goes on answering.',
   sealed: 'Since it was loaded, the page’s own policy forbids it to connect to any address, its own host included.',
-  server: (host) =>
-    `The page’s policy lets it connect to ${host} and nowhere else. It does so only when you ask it to compare.`,
+  server: (host, feedback) =>
+    `The page’s policy lets it connect to ${host} and nowhere else. It does so only when you ask it to compare${
+      feedback ? ', or say whether an answer is right' : ''
+    }.`,
   sealedWorker:
     'The worker that looks at your photos has the policy that it was started with: its own host, and no other.',
   unlisted:
@@ -71,7 +73,8 @@ const zh: PrivacyTexts = {
   online: '网络已连接。',
   offline: '您已离线，页面仍在照常回答。',
   sealed: '载入完成后，页面自己的安全策略禁止它连接任何地址，包括它所在的主机。',
-  server: (host) => `页面的安全策略只允许它连接 ${host}，而且只在您要求比较时才会连接。`,
+  server: (host, feedback) =>
+    `页面的安全策略只允许它连接 ${host}，而且只在您要求比较${feedback ? '或反馈答案是否正确' : ''}时才会连接。`,
   sealedWorker: '识别照片的工作线程沿用它启动时的策略：只能连接所在的主机，不能连接其他地址。',
   unlisted:
     '不在此列表中：每次访问时，浏览器自己会询问一次 sw.js（为您保存页面的脚本）是否有变化，其中不含您的任何数据。',

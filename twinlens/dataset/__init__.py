@@ -1,0 +1,1 @@
+"""Data sets on disk: their manifest, and photos that were set aside."""

@@ -1,0 +1,1 @@
+"""What visitors say of answers: stored apart, never trained on unseen."""
