@@ -69,7 +69,7 @@ def network_alone(arguments: Arguments) -> Callable[[int], float]:
     """
     device = devices.choose(arguments.device)
     precision = devices.precision(device)
-    learner = start(arguments, networks.NONE, len(_LABELS), device, precision, 1)
+    learner = start(arguments, networks.create(arguments.arch, len(_LABELS)), device, precision, 1)
     learner.train()
     network = learner.network
     (size,) = arguments.train_size

@@ -178,7 +178,7 @@ def passing(photos: int, differ: float, gain: float, limits: Limits) -> float:
     counts, times = np.unique(drawn, axis=0, return_counts=True)
     likely = times >= _LIKELY
     passed = [
-        not_worse("overall", {"": Pairs(int(rest), int(only_old), int(only_new), 0)}, limits).passed
+        not_worse("overall", {"": Pairs(int(rest), int(only_old), int(only_new), 0)}, limits).passed is True
         for only_old, only_new, rest in counts[likely]
     ]
     return float(np.average(passed, weights=times[likely]))

@@ -19,7 +19,8 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from twinlens.classifier import LARGE_PIXELS, Classifier
+from twinlens.classifier import Classifier
+from twinlens.decode import LARGE_PIXELS
 from twinlens.classify import read_file
 from twinlens.errors import TwinlensError
 from twinlens.settings import Settings

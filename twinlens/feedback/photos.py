@@ -95,9 +95,11 @@ def _reached(*ours: type[Exception]) -> Iterator[None]:
     """Make one error of ours of whatever a store raises, but for those that mean something here."""
     try:
         yield
-    except (TwinlensError, *ours):
+    except TwinlensError:
         raise
     except Exception as error:  # each kind of store raises its own
+        if isinstance(error, ours):
+            raise
         logger.error("The photos of feedback cannot be reached: %s: %s", type(error).__name__, error)
         raise TwinlensError(
             "feedback_unavailable", "The photos of feedback cannot be read or written now. Try again later."

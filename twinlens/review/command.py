@@ -14,8 +14,8 @@ import uvicorn
 from twinlens.address import free_address
 from twinlens.classifier import Classifier
 from twinlens.dataset import manifest
-from twinlens.errors import TwinlensError
 from twinlens.dataset.manifest import Row
+from twinlens.errors import TwinlensError
 from twinlens.feedback.source import ServerSource, Source, StoreSource
 from twinlens.folders import readable
 from twinlens.review import log

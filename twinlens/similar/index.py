@@ -95,7 +95,8 @@ class Index:
         if self._searcher.kind == "ivfpq":
             index = need("faiss").downcast_index(index.refine_index)
         found: Floats = index.reconstruct_n(0, len(self.photos))
-        return found[self._rows]
+        kept: Floats = found[self._rows]
+        return kept
 
 
 def read_projection(folder: Path, description: Description) -> Projection:

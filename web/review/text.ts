@@ -54,7 +54,8 @@ const en: Texts = {
     all: 'all photos',
   },
   reasons: {
-    'label-issue': (percent, suggested) => `It looks like photos of ${suggested}: ${percent} sure that the label is wrong`,
+    'label-issue': (percent, suggested) =>
+      `It looks like photos of ${suggested}: ${percent} sure that the label is wrong`,
     'high-loss': (percent, suggested) => `The model says ${suggested}: ${percent} sure that the label is wrong`,
     'not-sure': (percent) => `The model is not sure of its own answer: ${percent} that it is wrong`,
     feedback: (percent) => `Visitors have said what it is; ${percent} against the label`,

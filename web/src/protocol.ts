@@ -43,8 +43,7 @@ export interface PublishedFile {
 
 /** The gallery that was published with the model, or why it cannot be searched. */
 export type PublishedGallery =
-  | { readonly photos: number; readonly recall: number | null }
-  | { readonly problem: GalleryProblem };
+  { readonly photos: number; readonly recall: number | null } | { readonly problem: GalleryProblem };
 
 /** What the page is told once the model can answer. */
 export interface Ready {

@@ -10,15 +10,7 @@ import { FailureError, failureOf } from './failure.ts';
 import { Occupation } from './occupation.ts';
 import { canvasDeviation } from './pixels.ts';
 import { observeRequests } from './privacy/requests.ts';
-import type {
-  BackendName,
-  CanvasTrust,
-  FromWorker,
-  PublishedGallery,
-  Ready,
-  Reply,
-  ToWorker,
-} from './protocol.ts';
+import type { BackendName, CanvasTrust, FromWorker, PublishedGallery, Ready, Reply, ToWorker } from './protocol.ts';
 import { type Description, fetchDescription, fetchGraph } from './publication.ts';
 import { resample } from './resample.ts';
 import { softmax } from './scores.ts';

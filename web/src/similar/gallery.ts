@@ -87,7 +87,8 @@ export async function openGallery(file: ArrayBuffer, digest: string, productsOf 
     throw new GalleryError('index_mismatch', `it was made with ${header.model.name} ${header.model.version}`);
   }
   // The digest is of what follows the header, and not of the header's own numbers.
-  if (!fits(header, begin, file.byteLength)) throw new GalleryError('invalid_index', 'its parts do not belong together');
+  if (!fits(header, begin, file.byteLength))
+    throw new GalleryError('invalid_index', 'its parts do not belong together');
   const { sections, dimensions, embedding_size: size, stride } = header;
   const floats = ({ offset, bytes }: Section) => new Float32Array(file, offset, bytes / 4);
   const named = await names(new Uint8Array(file, sections.photos.offset, sections.photos.bytes));
