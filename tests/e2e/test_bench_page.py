@@ -19,7 +19,6 @@ PAGES = ("twinlens", "onnxruntime_web")
 
 
 @pytest.mark.heavy
-@pytest.mark.alone
 @pytest.mark.timeout(1800)
 def test_a_small_run_and_one_that_goes_on(
     dist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

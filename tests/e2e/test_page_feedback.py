@@ -101,7 +101,7 @@ def test_nothing_is_sent_before_the_visitor_has_seen_what_and_agreed(
     part(page, "wrong").click()
     part(page, "label").select_option("")
     part(page, "next").click()
-    page.get_by_label("Do not ask again").check()
+    consent.get_by_label("Do not ask again").check()
     part(page, "send").click()
     expect(status).to_contain_text("You said: none of these")
     part(page, "again").click()

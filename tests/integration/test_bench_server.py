@@ -15,7 +15,7 @@ from benchmarks.serving.plan import BUSY, CELLS, OURS
 from benchmarks.serving.rows import row_of
 from tests.servers import ROOT
 
-SERVERS = ("twinlens", "twinlens_unbatched", "fastapi_tuned")
+SERVERS = ("twinlens", "fastapi_tuned")
 
 
 @pytest.mark.heavy

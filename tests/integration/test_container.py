@@ -12,7 +12,6 @@ TAG = "twinlens-test"
 
 
 @pytest.mark.heavy
-@pytest.mark.alone
 @pytest.mark.timeout(3000)
 def test_the_image_and_its_server_are_as_they_must_be(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     result = tmp_path / "container.json"

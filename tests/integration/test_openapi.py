@@ -4,7 +4,6 @@ A status that is documented and has no case here fails, and so does an answer th
 """
 
 import contextlib
-import hashlib
 import re
 import socket
 import sqlite3
@@ -20,8 +19,6 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from tests import images, models
 from tests.servers import running
 from tests.unit.similar import made as photos
-from twinlens.feedback.source import ServerSource
-from twinlens.feedback.verdict import Verdict
 from twinlens.similar.build import build
 from twinlens.similar.options import Options
 
@@ -364,18 +361,6 @@ def test_where_no_feedback_is_taken_there_is_none_in_document_and_page(document,
     for method, path in (("POST", ""), ("GET", ""), ("GET", "/x/photo"), ("POST", "/x/decision")):
         answer = httpx.request(method, f"{server.url}/v1/feedback{path}", headers=BEARER)
         assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
-
-
-def test_a_reviewers_machine_reads_and_decides_over_http(taking, answers):
-    assert answers
-    source = ServerSource(taking.url, TOKEN)
-    first, *others = list(source.waiting())
-    assert hashlib.sha256(source.photo(first.id)).hexdigest() == first.photo
-    source.record(first.id, Verdict(action="accept", label="red", who="ana"))
-    left = [each for each in others if each.photo != first.photo]
-    assert list(source.waiting()) == left
-    source.record(first.id, Verdict(action="reopen"))
-    assert list(source.waiting()) == [first, *others]
 
 
 def test_the_token_is_in_no_log_and_in_no_list_of_processes(taking, answers):

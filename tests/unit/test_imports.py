@@ -40,7 +40,7 @@ ONLY_IN = {
     "fastapi": {"loadtest.peers"},
     "flask": {"loadtest.peers"},
     "litserve": {"loadtest.peers"},
-    "playwright": {"browser", "parity", "loadtest", "training", "benchmarks.page"},
+    "playwright": {"browser", "parity", "loadtest", "training", "benchmarks.page", "benchmarks.similar"},
     "cleanlab": {"training"},
     "sklearn": {"training"},
     "pdqhash": {"training"},

@@ -124,7 +124,8 @@ def test_a_damaged_log_is_an_error_that_names_the_line(folder):
     assert caught.value.code == "invalid_model"
 
 
-def test_one_command_at_a_time_publishes(folder):
+def test_one_command_at_a_time_publishes(folder, monkeypatch):
+    monkeypatch.setattr(publishing, "_PATIENCE_SECONDS", 0.2)
     with publishing.changing(folder), pytest.raises(TwinlensError) as caught, publishing.changing(folder):
         pass
     assert caught.value.code == "model_in_use"

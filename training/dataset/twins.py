@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 import numpy as np
-import pdqhash
 import torch
 from numpy.typing import NDArray
 from PIL import Image
@@ -63,6 +62,8 @@ def hashes(folder: Path, rows: Sequence[Row]) -> NDArray[np.uint8]:
     :return: uint8 array of shape (photos, 81): 32 bytes of bits, the quality, 0 to 100, and the RGB of 4 x 4 parts.
     :raises TwinlensError: ``invalid_data`` if a photo cannot be read; ``verify`` finds those.
     """
+
+    import pdqhash  # takes its time to load, which other commands need not wait for
 
     def one(row: Row) -> NDArray[np.uint8]:
         try:

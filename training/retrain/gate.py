@@ -11,10 +11,10 @@ Pure functions from counts to verdicts. What they see and what they do not:
   ======  ======  =====  ======  =====
   photos  differ  equal  better  worse
   ======  ======  =====  ======  =====
-     325     3 %   68 %    94 %    7 %
-     372     3 %   72 %    96 %    7 %
-     372     5 %   55 %    84 %    6 %
-    1000     5 %   89 %   100 %    6 %
+     325     3 %   67 %    94 %    7 %
+     372     3 %   74 %    97 %    6 %
+     372     5 %   56 %    86 %    5 %
+    1000     5 %   93 %   100 %    3 %
   ======  ======  =====  ======  =====
 
   Refusing is the side to err on: it costs a retraining, publishing costs every answer. A finer tolerance needs more

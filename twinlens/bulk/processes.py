@@ -34,7 +34,6 @@ def work(job: Job, chunks: Iterable[Chunk], processes: int) -> Iterator[tuple[Ch
     :return: each chunk with what became of its files, in the order in which they are done.
     :raises TwinlensError: what is wrong with the model; ``engine_failed`` if processes end as soon as they start.
     """
-    processes = processes or available_threads()
     if processes == 1:
         alone = Worker(job)
         for chunk in chunks:

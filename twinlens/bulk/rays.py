@@ -12,9 +12,11 @@ from __future__ import annotations
 import logging
 import os
 import pickle
+import socket
 import sys
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from twinlens.bulk.processes import Apart
 from twinlens.bulk.work import Chunk, Done, Job
@@ -22,8 +24,7 @@ from twinlens.errors import TwinlensError
 from twinlens.extras import need
 from twinlens.inference import available_threads
 
-_TRIES: Final = 3
-"""How often Ray begins a chunk again whose actor has died, or a machine that was lost."""
+_CONNECT_SECONDS: Final = 5.0
 
 
 class Actor:
@@ -53,6 +54,8 @@ def work(job: Job, chunks: Iterable[Chunk], workers: int, address: str | None) -
     # Whatever virtual environment this process has, its workers have it too: Ray would make them one by uv otherwise.
     os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
     ray, data = need("ray"), need("ray.data")
+    if address is not None:
+        _see_that_something_listens(address)
     wanted = {chunk.number: chunk for chunk in chunks}
     try:
         if address is None:
@@ -77,8 +80,7 @@ def work(job: Job, chunks: Iterable[Chunk], workers: int, address: str | None) -
         chunked = data.from_items(items, override_num_blocks=len(items))
         workers = workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
         actors = data.ActorPoolStrategy(size=min(workers, len(items)))
-        again = {"max_restarts": _TRIES, "max_task_retries": _TRIES}
-        mapped = chunked.map(Actor, fn_constructor_args=(job,), compute=actors, num_cpus=1, **again)
+        mapped = chunked.map(Actor, fn_constructor_args=(job,), compute=actors, num_cpus=1)
         for item in mapped.iter_rows():
             yield wanted[int(item["number"])], pickle.loads(item["done"])
     except Exception as error:  # of Ray, of Ray Data, or what a worker raised, which is of both kinds at once
@@ -87,6 +89,19 @@ def work(job: Job, chunks: Iterable[Chunk], workers: int, address: str | None) -
         ) from None
     finally:
         ray.shutdown()
+
+
+def _see_that_something_listens(address: str) -> None:
+    """Say at once that there is no cluster at an address; Ray itself asks on for minutes.
+
+    :raises TwinlensError: ``engine_failed`` if nothing listens there. What names no port is left to Ray.
+    """
+    parts = urlsplit(address if "//" in address else f"//{address}")
+    try:
+        if parts.hostname and parts.port:
+            socket.create_connection((parts.hostname, parts.port), _CONNECT_SECONDS).close()
+    except (OSError, ValueError) as error:
+        raise TwinlensError("engine_failed", f"Ray does not answer{_at(address)}: {_first(error)}") from None
 
 
 def _at(address: str | None) -> str:

@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinlens.classifier import Classifier
-from twinlens.decode import LARGE_PIXELS
 from twinlens.classify import read_file
+from twinlens.decode import LARGE_PIXELS
 from twinlens.errors import TwinlensError
 from twinlens.settings import Settings
 from twinlens.store import open_version

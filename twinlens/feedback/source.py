@@ -212,6 +212,7 @@ def _server_of(address: str) -> tuple[str, str]:
     try:
         parts = urlsplit(address)
         whole = parts.scheme in ("http", "https") and parts.port != 0 and not (parts.query or parts.fragment)
+        whole = whole and address.isprintable() and " " not in address
     except ValueError:  # brackets that do not close, a port that is no number
         raise _no_address() from None
     if not whole or not parts.hostname or parts.username is not None:

@@ -60,6 +60,15 @@ class Left:
     def __init__(self, rows: NDArray[np.bool_]) -> None:
         self.rows = rows
         self.selector: Any = need("faiss").IDSelectorBitmap(np.packbits(rows, bitorder="little"))
+        self._in_lists: NDArray[np.int64] | None = None
+
+    def in_lists(self, ivf: Any) -> NDArray[np.int64]:
+        """How many of these rows lie in each list of an inverted file, counted once."""
+        if self._in_lists is None:
+            lists, faiss = ivf.invlists, need("faiss")
+            ids = (faiss.rev_swig_ptr(lists.get_ids(each), lists.list_size(each)) for each in range(ivf.nlist))
+            self._in_lists = np.array([np.count_nonzero(self.rows[each]) for each in ids])
+        return self._in_lists
 
 
 @dataclass(frozen=True)
@@ -123,20 +132,25 @@ class Searcher:
 
     def _through_lists(self, vectors: Floats, k: int, left: Left | None) -> tuple[Floats, NDArray[np.int64]]:
         faiss = need("faiss")
-        effort = self.effort
-        lists = faiss.extract_index_ivf(self.index.base_index).nlist
-        selector = None if left is None else left.selector
-
-        def search(asked: Floats) -> tuple[Floats, NDArray[np.int64]]:
-            inner = faiss.SearchParametersIVF(nprobe=effort, sel=selector)
+        ivf = faiss.extract_index_ivf(self.index.base_index)
+        in_lists = None if left is None else left.in_lists(ivf)
+        scores, rows = np.empty((len(vectors), k), np.float32), np.empty((len(vectors), k), np.int64)
+        waiting, effort = np.arange(len(vectors)), self.effort
+        # Half of what so many lists hold when nothing is gone: around what is gone they hold next to nothing.
+        wanted = effort * self.index.ntotal / ivf.nlist / 2
+        while len(waiting):
+            effort = min(effort, ivf.nlist)
+            enough = np.ones(len(waiting), bool)
+            if in_lists is not None and effort < ivf.nlist:
+                _, probed = ivf.quantizer.search(vectors[waiting], effort)
+                enough = np.where(probed >= 0, in_lists[probed], 0).sum(axis=1) >= wanted
+            inner = faiss.SearchParametersIVF(nprobe=effort, sel=None if left is None else left.selector)
             both = faiss.IndexRefineSearchParameters(k_factor=_COMPARED_AGAIN, base_index_params=inner)
-            scores, rows = self.index.search(asked, k, params=both)
-            return scores, rows
-
-        scores, rows = search(vectors)
-        while effort < lists and (missing := np.flatnonzero((rows < 0).any(axis=1))).size:
-            effort = min(lists, _MORE * effort)
-            scores[missing], rows[missing] = search(vectors[missing])
+            if (ready := waiting[enough]).size:
+                scores[ready], rows[ready] = self.index.search(vectors[ready], k, params=both)
+            short = ready[(rows[ready] < 0).any(axis=1)] if effort < ivf.nlist else ready[:0]
+            waiting = np.concatenate([waiting[~enough], short])
+            effort *= _MORE
         return scores, rows
 
     def add(self, vectors: Floats) -> None:

@@ -82,7 +82,7 @@ test('what visitors say is a filter of its own, and a new photo is known as one 
   pile.show('feedback');
   expect([pile.length, pile.current]).toEqual([1, sent]);
   expect([isNewcomer(sent.path), isNewcomer('feedback/1.jpg')]).toEqual([true, false]);
-  expect(addressOf(sent)).toBe('photos/feedback%3A00ff');
+  expect(addressOf(sent)).toBe('photos/.feedback/00ff');
   pile.decided(decided('relabel', sent.path, 'cap', '2026'));
   expect([pile.current, pile.count('feedback')]).toEqual([null, 0]);
   pile.decided(decided('undo', sent.path, 'hat', null));

@@ -148,11 +148,11 @@ def test_what_was_decided_on_makes_room(settings: Settings, tmp_path: Path, capl
 
 
 def test_a_photo_that_becomes_far_larger_as_it_is_kept_is_refused(settings: Settings, tmp_path: Path) -> None:
-    desk = Desk(replace(settings, max_body_mib=0.01))
+    desk = Desk(replace(settings, max_body_mib=0.02))
     noise = Image.effect_noise((200, 200), 90).convert("RGB")
     file = io.BytesIO()
     noise.save(file, "TIFF", compression="jpeg", quality=10)
-    assert len(file.getvalue()) < 10_000
+    assert len(file.getvalue()) < 20_000
     with pytest.raises(TwinlensError, match="PNG") as caught:
         desk.take(file.getvalue(), "192.0.2.7", word(), RULES)
     assert caught.value.code == "body_too_large" and files(tmp_path / "visitors-photos") == []

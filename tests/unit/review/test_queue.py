@@ -220,7 +220,7 @@ def test_a_decision_that_was_taken_back_at_the_source_is_not_written_there_again
 def test_what_a_crash_cut_off_is_told_and_listed_by_what_comes_next(kept: Kept, data: Path, kill: Kill) -> None:
     kill(lambda: take_in(loaded(kept, data), data))
     assert kept.recorded == [] and SHA256 not in {row.sha256 for row in manifest.require(data)}
-    assert loaded(kept, data).said == {} and kept.recorded == [("1", "accept")]
+    assert loaded(kept, data).said == {} and kept.recorded == [(SHA256, "accept")]
     Reviewer(data, "ana").confirm("hat/1.png", "hat")
     assert SHA256 in {row.sha256 for row in manifest.require(data)}
 

@@ -171,7 +171,7 @@ def described(built, **changes):
 
 
 @pytest.mark.parametrize(
-    ("changes", "photos", "outgrown"),
+    ("changes", "count", "outgrown"),
     [
         ({}, 96, False),
         ({}, 97, True),
@@ -184,9 +184,9 @@ def described(built, **changes):
         ({"asked_for": None, "kind": "ivfpq", "measured_on": 10}, 21, True),
     ],
 )
-def test_what_it_was_fitted_to_and_measured_on_it_may_outgrow(changes, photos, outgrown, built):
+def test_what_it_was_fitted_to_and_measured_on_it_may_outgrow(changes, count, outgrown, built):
     changes = {"embedding_size": 1280, "measured_on": 24} | changes
-    assert builds._outgrown(described(built, **changes), photos) is outgrown
+    assert builds._outgrown(described(built, **changes), count) is outgrown
 
 
 def test_what_was_measured_says_among_how_many(built, out, settings, tmp_path):

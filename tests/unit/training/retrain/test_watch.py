@@ -125,7 +125,7 @@ def test_a_manifest_that_is_gone_for_a_moment_does_not_end_it(request_, capsys):
         raise OSError(28, "No space left on device")
 
     reviewed(request_, 40, 2)
-    assert len(run(request_, 2, [lambda: None], full)) == 1
+    assert len(run(request_, 2, [lambda: None], full)[0]) == 1
     assert "No space left" in capsys.readouterr().err
 
 
