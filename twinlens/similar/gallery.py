@@ -272,7 +272,8 @@ def fitting(photos: Sequence[Photo], projection: Projection) -> int:
     """
     names = len(_names(photos))
     most = MOST_BYTES * max(len(photos), _FULL)
-    whole: int = projection.dimensions
+    whole = projection.dimensions
+    dimensions: int
     for dimensions in (whole, *range((whole - 1) // _ALIGNED * _ALIGNED, 0, -_ALIGNED)):
         codes = _aligned(dimensions) * len(photos)
         # 2 kB: the header, and the zeros between sections.
