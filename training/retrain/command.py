@@ -14,7 +14,8 @@ from typing import Any, Final
 from training.retrain.candidate import Recipe
 from training.retrain.child import ended_by_sigterm
 from training.retrain.gate import Limits
-from training.retrain.steps import Request, retrain, summary
+from training.retrain.request import Request
+from training.retrain.steps import retrain, summary
 from training.retrain.watch import watch
 from training.rounding import WEIGHTS
 from training.run import as_json

@@ -5,17 +5,7 @@ Pure functions from counts to verdicts. What they see and what they do not:
 - **Overall.** Only the photos that one of the two answers rightly and the other wrongly can tell. From
   :data:`Limits.enough` photos on, the candidate has to show that it is not worse: the lower end of the one-sided 95 %
   interval of its accuracy less that of the model in use, by a paired bootstrap, must not lie below minus the tolerance.
-  How many candidates pass that are equal, a point better, or worse by the tolerance of two points, by the number of
-  photos and the share of them that only one of the two answers rightly (:func:`passing` computes it):
-
-  ======  ======  =====  ======  =====
-  photos  differ  equal  better  worse
-  ======  ======  =====  ======  =====
-     325     3 %   67 %    94 %    7 %
-     372     3 %   74 %    97 %    6 %
-     372     5 %   56 %    86 %    5 %
-    1000     5 %   93 %   100 %    3 %
-  ======  ======  =====  ======  =====
+  :mod:`training.retrain.power` says how many candidates pass.
 
   Refusing is the side to err on: it costs a retraining, publishing costs every answer. A finer tolerance needs more
   photos, by its square.
@@ -48,10 +38,9 @@ import numpy as np
 
 from twinlens.report.html import Content, Text, both
 
-_DRAWS: Final = 10_000
+DRAWS: Final = 10_000
 _TAIL: Final = 5.0
-_SEED: Final = 0
-_LIKELY: Final = 20
+SEED: Final = 0
 
 
 @dataclass(frozen=True)
@@ -160,28 +149,9 @@ def interval(pairs: Pairs) -> tuple[float, float]:
     """
     n = pairs.n
     shares = [pairs.only_old / n, pairs.only_new / n, (pairs.both + pairs.neither) / n]
-    drawn = np.random.default_rng(_SEED).multinomial(n, shares, _DRAWS)
+    drawn = np.random.default_rng(SEED).multinomial(n, shares, DRAWS)
     low, high = np.percentile((drawn[:, 1] - drawn[:, 0]) / n, [_TAIL, 100 - _TAIL])
     return float(low), float(high)
-
-
-def passing(photos: int, differ: float, gain: float, limits: Limits) -> float:
-    """How many candidates :func:`not_worse` lets through, as a share: its power, by 20,000 made-up test splits.
-
-    :param photos: of the test split.
-    :param differ: share of the photos that only one of the two models answers rightly.
-    :param gain: how much better the candidate is in truth, as a share of all photos.
-    """
-    shares = [(differ - gain) / 2, (differ + gain) / 2, 1 - differ]
-    drawn = np.random.default_rng(_SEED + 1).multinomial(photos, shares, 2 * _DRAWS)
-    # Each count of photos is judged once; the rare ones change nothing.
-    counts, times = np.unique(drawn, axis=0, return_counts=True)
-    likely = times >= _LIKELY
-    passed = [
-        not_worse("overall", {"": Pairs(int(rest), int(only_old), int(only_new), 0)}, limits).passed is True
-        for only_old, only_new, rest in counts[likely]
-    ]
-    return float(np.average(passed, weights=times[likely]))
 
 
 def not_worse(name: str, by_label: Mapping[str, Pairs], limits: Limits) -> Verdict:

@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -18,20 +18,16 @@ from training.checkpoint import best_sha256
 from training.dataset.twins import twins
 from training.files import quiet
 from training.progress import say
-from training.retrain import candidate, exports, gate, held_out, snapshot
-from training.retrain.candidate import Recipe
-from training.retrain.gate import Limits, Pairs, Verdict, verdict
+from training.retrain import candidate, gate, held_out, snapshot
+from training.retrain.gate import Verdict, verdict
+from training.retrain.judging import judge
 from training.retrain.page import render
+from training.retrain.request import Prepared, Request
 from training.run import as_json, refuse_among_photos
 from twinlens import publishing
-from twinlens.classifier import Classifier
-from twinlens.compare.measure import measure
-from twinlens.compare.photos import Photo, Photos
 from twinlens.dataset import manifest
-from twinlens.dataset.manifest import Row, Split
+from twinlens.dataset.manifest import Row
 from twinlens.errors import TwinlensError
-from twinlens.report.html import Text
-from twinlens.settings import Settings
 from twinlens.store import ModelVersion, open_current, open_version, publish, write_atomically
 
 RECORD: Final = "retrain.json"
@@ -40,60 +36,6 @@ BEGUN: Final = "begun.json"
 """What a retraining began from, in its folder: it goes on with the same."""
 SCHEMA_VERSION: Final = 1
 _STAGED: Final = ".publish-"
-_TEST: Final = Text("On the fixed test split", "固定的测试集")
-_HELD_OUT: Final = Text("On reviewed photos held out", "留出的复核照片")
-# What says that a candidate is none, rather than that the command could not be carried out.
-_NO_CANDIDATE: Final = ("export_mismatch", "unsupported_operation")
-
-
-@dataclass(frozen=True)
-class Request:
-    """What a retraining is asked for."""
-
-    data: Path
-    model: Path
-    """Folder of the model, ``MODELS/NAME``."""
-    out: Path
-    who: str
-    trained_on: Path | None = None
-    """Folder of the run, or the manifest, that the version in use was trained on, where the data set has none."""
-    weights: str | None = None
-    """One of :data:`training.rounding.WEIGHTS`; by default those of the version in use."""
-    limits: Limits = field(default_factory=Limits)
-    recipe: Recipe = field(default_factory=Recipe)
-    page: bool = True
-    """Try the candidate in the built page."""
-    dry_run: bool = False
-    resume: bool = False
-    unattended: bool = False
-    """Nobody waits for it, as in ``--watch``: what it publishes is not what a person has published."""
-
-
-@dataclass(frozen=True)
-class _Prepared:
-    """What is learned from, and what is judged by."""
-
-    data: Path
-    """Folder of the photos as they were when the retraining began."""
-    rows: list[Row]
-    base: list[Row]
-    """What the version in use was trained on."""
-    anchor: ModelVersion
-    """The last version that a person has published; mostly the one in use."""
-    anchor_base: list[Row]
-    learned_before: set[str]
-    """SHA-256 of the photos that any published version has learned from."""
-    new_reviews: int
-
-    @property
-    def test(self) -> list[Row]:
-        """The test photos that are as they were for the version in use."""
-        return held_out.unchanged(self.rows, self.base, "test")[0]
-
-    @property
-    def held_out(self) -> list[Row]:
-        """The reviewed photos that nothing has learned from."""
-        return held_out.to_judge_by(self.rows, self.learned_before)
 
 
 def retrain(request: Request) -> dict[str, Any]:
@@ -122,7 +64,7 @@ def retrain(request: Request) -> dict[str, Any]:
     run = candidate.learn(prepared.data, request.out, source, in_use.contract, weights, request.recipe, request.resume)
     # With the splits that were made where the data set lacks one.
     prepared = replace(prepared, rows=manifest.require(run))
-    made, verdicts, compared, classifiers = _judge(request, prepared, in_use, run, weights)
+    made, verdicts, compared, classifiers = judge(request, prepared, in_use, run, weights)
     record = _record(request, prepared, in_use, made, verdicts, weights)
     if made is not None and gate.published(verdicts) and not request.dry_run:
         record, verdicts = _publish(request, in_use, made, record, verdicts)
@@ -194,7 +136,7 @@ def _versions(request: Request) -> tuple[ModelVersion, ModelVersion]:
     return in_use, anchor
 
 
-def _prepare(request: Request, in_use: ModelVersion, anchor: ModelVersion, runs: Sequence[Path]) -> _Prepared:
+def _prepare(request: Request, in_use: ModelVersion, anchor: ModelVersion, runs: Sequence[Path]) -> Prepared:
     """The new manifest, what is new in a split and some of it held out, and the photos as they are now."""
     runs = [*([request.trained_on] if request.trained_on is not None else []), *runs]
 
@@ -202,9 +144,9 @@ def _prepare(request: Request, in_use: ModelVersion, anchor: ModelVersion, runs:
         name, digest = version.contract.model.version, version.contract.dataset.digest
         return held_out.trained_on(request.data, name, digest, runs)
 
-    def prepared(rows: list[Row], base: list[Row]) -> _Prepared:
+    def prepared(rows: list[Row], base: list[Row]) -> Prepared:
         new = held_out.new_reviews(rows, held_out.set_aside(request.data), base)
-        return _Prepared(request.out / snapshot.FOLDER, rows, base, anchor, of(anchor), learned, new)
+        return Prepared(request.out / snapshot.FOLDER, rows, base, anchor, of(anchor), learned, new)
 
     learned = held_out.learned(request.data, _digests(request.model), runs)
     if request.resume and snapshot.taken(request.out) and (request.out / BEGUN).is_file():
@@ -250,105 +192,9 @@ def _digests(model: Path) -> set[str]:
     return found
 
 
-def _judge(
-    request: Request, prepared: _Prepared, in_use: ModelVersion, run: Path, weights: str
-) -> tuple[ModelVersion | None, list[Verdict], list[tuple[Text, dict[str, Any], Photos]], list[Classifier]]:
-    """Make the candidate and hold it to everything; a run that cannot be exported is a candidate that is refused."""
-    limits = request.limits
-    anchored = prepared.anchor.digest != in_use.digest
-    verdicts = _splits(prepared, "", in_use, prepared.base, limits)
-    if anchored:
-        verdicts += _splits(prepared, "anchor-", prepared.anchor, prepared.anchor_base, limits)
-    try:
-        made = candidate.make(run, request.out, request.model, prepared.data, weights)
-    except TwinlensError as error:
-        if error.code not in _NO_CANDIDATE:
-            raise
-        return None, [*verdicts, verdict("parity", False, "{why}", "{why}", {}, why=error.detail)], [], []
-    settings = Settings()
-    parity = exports.server_answers(made)
-    verdicts.append(parity)
-    if not parity.passed:
-        return made, verdicts, [], []
-    classifiers = [Classifier(in_use, settings), Classifier(made, settings)]
-    compared = []
-    found: dict[str, Any] = {}
-    for what, split, rows in ((_TEST, "test", prepared.test), (_HELD_OUT, manifest.HELD_OUT, prepared.held_out)):
-        photos = _photos(prepared.data, split, rows, classifiers)
-        found[split] = None
-        if photos is not None:
-            found[split] = _measured(photos, classifiers, settings)
-            compared.append((what, found[split], photos))
-    held = _pairs(found[manifest.HELD_OUT])
-    verdicts += [
-        gate.not_worse("overall", _pairs(found["test"]), limits),
-        gate.labels_kept("labels", _pairs(found["test"]), _lost(classifiers), limits),
-        gate.scores_kept("scores", found["test"], limits),
-        gate.not_shown_worse("held-out", held),
-        gate.labels_kept("held-out-labels", held, [], limits),
-    ]
-    if anchored:
-        verdicts += _since_anchor(prepared, classifiers[1], settings, limits)
-    if request.page:
-        test = [prepared.data / row.path for row in prepared.test]
-        verdicts.append(exports.page_answers_alike(classifiers[1], test))
-    else:
-        verdicts.append(exports.page_not_tried())
-    return made, verdicts, compared, classifiers
-
-
-def _splits(prepared: _Prepared, prefix: str, version: ModelVersion, base: list[Row], limits: Limits) -> list[Verdict]:
-    """Whether test and validation are what they were for a version."""
-    found = []
-    splits: tuple[Split, ...] = ("test", "validation")
-    for split in splits:
-        kept, before = held_out.unchanged(prepared.rows, base, split)
-        name = version.contract.model.version
-        found.append(gate.same_split(f"{prefix}{split}-split", name, before, len(kept), limits))
-    return found
-
-
-def _since_anchor(prepared: _Prepared, made: Classifier, settings: Settings, limits: Limits) -> list[Verdict]:
-    """What was lost since the last version that a person has published, by its test photos and its labels."""
-    classifiers = [Classifier(prepared.anchor, settings), made]
-    rows = held_out.judge_of_then(prepared.rows, prepared.anchor_base)
-    photos = _photos(prepared.data, "test", rows, classifiers)
-    result = None if photos is None else _measured(photos, classifiers, settings)
-    return [
-        gate.not_fallen("anchor", _pairs(result), limits),
-        gate.labels_kept("anchor-labels", _pairs(result), _lost(classifiers), limits),
-        gate.scores_kept("anchor-scores", result, limits),
-    ]
-
-
-def _measured(photos: Photos, classifiers: Sequence[Classifier], settings: Settings) -> dict[str, Any]:
-    result = measure(photos, classifiers, settings)
-    if result["unreadable"]:
-        first = result["unreadable"][0]
-        raise TwinlensError("invalid_data", f"{first['photo']} cannot be judged by: {first['detail']}")
-    return result
-
-
-def _pairs(result: dict[str, Any] | None) -> dict[str, Pairs]:
-    return {} if result is None else gate.pairs_by_label(result)
-
-
-def _lost(classifiers: Sequence[Classifier]) -> list[str]:
-    """The labels that the first one knows and the second does not."""
-    before, now = (classifier.contract.label_names for classifier in classifiers)
-    return [label for label in before if label not in set(now)]
-
-
-def _photos(data: Path, split: str, rows: Sequence[Row], classifiers: Sequence[Classifier]) -> Photos | None:
-    """Photos whose labels both know, as a comparison takes them; nothing where there is none."""
-    known = set.intersection(*(set(classifier.contract.label_names) for classifier in classifiers))
-    photos = [Photo(data / row.path, row.label) for row in rows if row.label in known]
-    return Photos(data, split, sorted(photos, key=lambda photo: photo.path)) if photos else None
-
-
 def _record(
     request: Request,
-    prepared: _Prepared,
+    prepared: Prepared,
     in_use: ModelVersion,
     made: ModelVersion | None,
     verdicts: Sequence[Verdict],

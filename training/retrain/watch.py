@@ -20,7 +20,8 @@ from typing import Any, Final
 from training.progress import say
 from training.retrain import held_out
 from training.retrain.candidate import RUN
-from training.retrain.steps import RECORD, Request, retrain
+from training.retrain.request import Request
+from training.retrain.steps import RECORD, retrain
 from twinlens.dataset import manifest
 from twinlens.dataset.manifest import MANIFEST, Row
 from twinlens.errors import TwinlensError

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from twinlens.dataset import manifest
 from twinlens.dataset.manifest import Row, Split
 
 COLOURS = ("red", "green", "white")
+SEEN = "2026-11-27T08:00:00+00:00"
 
 
 def row(number: int, label: str = "a", split: Split | None = "train", **more: Any) -> Row:
@@ -65,3 +67,13 @@ def model(models_folder: Path, rows: list[Row], version: str = "v1") -> Path:
     """
     data = {"digest": manifest.digest(rows), "counts": {"train": 12}}
     return models.write(models_folder, version=version, dataset=data)
+
+
+def reviewed(folder: Path, shown: str, label: str, seeds: Iterable[int]) -> None:
+    """Have photos in the manifest that somebody has looked at, of whatever label."""
+    add(folder, *(photo(folder, shown, seed, label, None, SEEN) for seed in seeds))
+
+
+def verdicts(record: dict[str, Any]) -> dict[str, bool | None]:
+    """What each part of the gate says, by its name."""
+    return {each["name"]: each["passed"] for each in record["gate"]}

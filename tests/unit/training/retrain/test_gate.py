@@ -6,7 +6,7 @@ import pytest
 
 from tests import models
 from tests.unit.compare.models import SETTINGS, labelled, opened, pair
-from training.retrain import gate
+from training.retrain import gate, power
 from training.retrain.gate import (
     Limits,
     Pairs,
@@ -41,22 +41,24 @@ def test_drawing_counts_is_drawing_photos():
 
 
 def said_of_power():
-    """The rows of the table in the gate's docstring: photos, share that differs, and who passes, all but one in %."""
-    rows = re.findall(r"^ *(\d+) +(\d+) % +(\d+) % +(\d+) % +(\d+) %$", gate.__doc__, re.MULTILINE)
+    """The rows of the table in the docstring: photos, share that differs, and who passes, all but one in %."""
+    rows = re.findall(r"^ *(\d+) +(\d+) % +(\d+) % +(\d+) % +(\d+) %$", power.__doc__, re.MULTILINE)
     return [tuple(map(int, row)) for row in rows]
 
 
 @pytest.mark.parametrize(("photos", "differ", "equal", "better", "worse"), said_of_power())
 def test_the_gate_has_the_power_that_is_said_of_it(photos, differ, equal, better, worse):
     strict = replace(LIMITS, enough=1)
-    found = [100 * gate.passing(photos, differ / 100, gain, strict) for gain in (0, 0.01, -0.02)]
+    found = [100 * power.passing(photos, differ / 100, gain, strict) for gain in (0, 0.01, -0.02)]
     assert found == pytest.approx([equal, better, worse], abs=1.5)
 
 
 def test_two_of_three_equal_candidates_pass_from_enough_photos_on_and_fewer_with_fewer():
     assert {row[0] for row in said_of_power()} >= {LIMITS.enough}
     strict = replace(LIMITS, enough=1)
-    assert gate.passing(LIMITS.enough, 0.03, 0, strict) >= 0.65 > gate.passing(LIMITS.enough * 3 // 4, 0.03, 0, strict)
+    assert (
+        power.passing(LIMITS.enough, 0.03, 0, strict) >= 0.65 > power.passing(LIMITS.enough * 3 // 4, 0.03, 0, strict)
+    )
 
 
 def test_few_photos_refuse_only_what_they_show_to_be_worse():

@@ -9,7 +9,8 @@ from training.cli import main
 from training.progress import say
 from training.retrain import command
 from training.retrain.candidate import RUN
-from training.retrain.steps import RECORD, Request
+from training.retrain.request import Request
+from training.retrain.steps import RECORD
 from training.retrain.watch import last_tried, watch
 from twinlens.dataset import manifest
 from twinlens.errors import TwinlensError
