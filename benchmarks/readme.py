@@ -32,9 +32,11 @@ from twinlens.store import open_current, write_atomically
 DOCS: Final = ROOT / "docs"
 DOCUMENTS: Final = (
     ROOT / "README.md",
+    DOCS / "bulk.md",
     DOCS / "container.md",
     DOCS / "data.md",
     DOCS / "networks.md",
+    DOCS / "similar.md",
     DOCS / "decisions" / "015-teaching.md",
 )
 

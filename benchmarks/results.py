@@ -30,7 +30,8 @@ RESULTS: Final = ROOT / "docs" / "results"
 _PACKAGES: Final = ("bentoml", "numpy", "onnxruntime", "pillow")
 # Written by the measurements themselves, so they do not make a checkout a changed one.
 _OUTPUTS: Final = (
-    *("docs/results", "docs/container.md", "docs/data.md", "docs/networks.md", "docs/scaling.md", "README.md"),
+    *("docs/results", "docs/bulk.md", "docs/container.md", "docs/data.md", "docs/networks.md", "docs/scaling.md"),
+    *("docs/similar.md", "README.md"),
     "benchmarks/page/weights.json",
 )
 _MEASURED: Final = ("--", ".", *(f":!{path}" for path in _OUTPUTS))

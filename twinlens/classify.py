@@ -72,7 +72,7 @@ def classify(paths: Sequence[Path], settings: Settings, *, top_k: int, as_json: 
 
 
 def find(paths: Sequence[Path]) -> list[Path]:
-    """The files that the paths stand for, folders searched in the order of their names.
+    """The files that the paths stand for, folders searched in the order of their names; what is hidden is left out.
 
     :raises TwinlensError: ``invalid_arguments`` if a path is not there or may not be looked at, or there is no image at
         all.
@@ -84,7 +84,10 @@ def find(paths: Sequence[Path]) -> list[Path]:
                 files += sorted(
                     file
                     for file in path.rglob("*")
-                    if file.suffix.lower() in SUFFIXES and not file.name.startswith(".") and file.is_file()
+                    # Hidden folders too: a data set keeps there what was set aside.
+                    if file.suffix.lower() in SUFFIXES
+                    and not any(part.startswith(".") for part in file.relative_to(path).parts)
+                    and file.is_file()
                 )
             elif path.exists():
                 files.append(path)

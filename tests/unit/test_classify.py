@@ -23,6 +23,8 @@ def photos(tmp_path):
         (folder / name).write_bytes(images.encoded(models.picture(colour), kind))
     (folder / "notes.txt").write_text("no image")
     (folder / ".hidden.jpg").write_bytes(b"")
+    (folder / ".quarantine" / "files").mkdir(parents=True)
+    (folder / ".quarantine" / "files" / "set aside.jpg").write_bytes(b"")
     return folder
 
 

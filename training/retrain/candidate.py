@@ -70,6 +70,14 @@ def source_of(version: ModelVersion, log: Sequence[Publication]) -> Path:
     return version.path
 
 
+def known_runs(trained_on: Path | None, log: Sequence[Publication]) -> list[Path]:
+    """Where the manifest of a version that was in use may lie, other than in the data set.
+
+    :param trained_on: folder of a run, or a manifest, that was said to be it.
+    """
+    return [*([] if trained_on is None else [trained_on]), *(Path(entry.run) for entry in log if entry.run)]
+
+
 def weights_of(contract: Contract) -> str:
     """What the weights of a version were rounded to, one of :data:`training.rounding.WEIGHTS`."""
     bits = [weight.bits for weight in contract.weights.values() if weight.encoding == "integer"]

@@ -56,7 +56,7 @@ def retrain(request: Request) -> dict[str, Any]:
         require_page()
     log = publishing.history(request.model)
     source = candidate.source_of(in_use, log)
-    prepared = _prepare(request, in_use, anchor, [source, *(Path(entry.run) for entry in log if entry.run)])
+    prepared = _prepare(request, in_use, anchor, candidate.known_runs(request.trained_on, log))
     say(
         f"{prepared.new_reviews} photos were reviewed since {in_use.contract.model.version}; "
         f"{len(prepared.held_out)} reviewed ones are held out, {len(prepared.test)} are in the fixed test split."
@@ -138,7 +138,6 @@ def _versions(request: Request) -> tuple[ModelVersion, ModelVersion]:
 
 def _prepare(request: Request, in_use: ModelVersion, anchor: ModelVersion, runs: Sequence[Path]) -> Prepared:
     """The new manifest, what is new in a split and some of it held out, and the photos as they are now."""
-    runs = [*([request.trained_on] if request.trained_on is not None else []), *runs]
 
     def of(version: ModelVersion) -> list[Row]:
         name, digest = version.contract.model.version, version.contract.dataset.digest

@@ -19,9 +19,10 @@ from typing import Any, Final
 
 from training.progress import say
 from training.retrain import held_out
-from training.retrain.candidate import RUN
+from training.retrain.candidate import RUN, known_runs
 from training.retrain.request import Request
 from training.retrain.steps import RECORD, retrain
+from twinlens import publishing
 from twinlens.dataset import manifest
 from twinlens.dataset.manifest import MANIFEST, Row
 from twinlens.errors import TwinlensError
@@ -116,7 +117,7 @@ def _new(request: Request, tried: list[Row] | None) -> int:
     """How many photos were reviewed since the model in use was trained, and since the last try."""
     rows = manifest.require(request.data)
     contract = open_current(request.model).contract
-    runs = [request.trained_on] if request.trained_on is not None else []
+    runs = known_runs(request.trained_on, publishing.history(request.model))
     base = held_out.trained_on(request.data, contract.model.version, contract.dataset.digest, runs)
     earlier = [base] if tried is None else [base, tried]
     return held_out.new_reviews(rows, held_out.set_aside(request.data), *earlier)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from twinlens.classify import SUFFIXES
+from twinlens.dataset import manifest
+from twinlens.dataset.manifest import Row
 from twinlens.errors import TwinlensError
 from twinlens.folders import is_folder, readable, split_folders, visible
 
@@ -43,8 +45,9 @@ class Photos:
 def find_photos(path: Path, split: str | None, known: Collection[str]) -> Photos:
     """Find the photos of a folder.
 
-    :param path: a folder of one folder per label; one of ``train/``, ``validation/`` and ``test/`` with those in each;
-        or one of images, in any order, whose right labels nobody knows.
+    :param path: a data set with a manifest, which says labels and splits; a folder of one folder per label; one of
+        ``train/``, ``validation/`` and ``test/`` with those in each; or one of images, in any order, whose right labels
+        nobody knows.
     :param split: which of its splits, by default validation; ``None`` where it has none.
     :param known: the labels of both models; a folder of that name holds photos of that label.
     :raises TwinlensError: ``invalid_data`` if there is no image, or a label that neither model knows;
@@ -52,6 +55,8 @@ def find_photos(path: Path, split: str | None, known: Collection[str]) -> Photos
     """
     if not path.is_dir():
         raise TwinlensError("invalid_data", f"There is no folder {path}. Give a folder of photos.")
+    if (rows := manifest.read(path)) is not None:
+        return _listed(path, rows, split, known)
     root, split = _split(path, split)
     # One label may have two folders, whose names are composed in one and not in the other.
     folders = [(unicodedata.normalize("NFC", entry.name), entry) for entry in visible(root) if is_folder(entry)]
@@ -68,6 +73,27 @@ def find_photos(path: Path, split: str | None, known: Collection[str]) -> Photos
     if not photos:
         raise TwinlensError("invalid_data", f"No image was found in {root} (looked for {', '.join(SUFFIXES)}).")
     return Photos(root, split, sorted(photos, key=lambda photo: photo.path))
+
+
+def _listed(path: Path, rows: Sequence[Row], wanted: str | None, known: Collection[str]) -> Photos:
+    """The photos that a manifest lists, with the labels that it gives them."""
+    found = {row.split for row in rows if row.split is not None}
+    split = wanted or ("validation" if found else None)
+    if split is not None and split not in found:
+        raise TwinlensError(
+            "invalid_arguments",
+            f"The manifest of {path} has no photos in {split}. "
+            + (f"Say which: --split {' or '.join(sorted(found))}." if found else "Leave --split out."),
+        )
+    chosen = [row for row in rows if row.split == split]
+    if unknown := sorted({row.label for row in chosen} - set(known)):
+        raise TwinlensError(
+            "invalid_data", f"{path} has labels that neither model knows: {', '.join(unknown)}. Remove them."
+        )
+    photos = [Photo(path / row.path, row.label) for row in chosen]
+    if not photos:
+        raise TwinlensError("invalid_data", f"The manifest of {path} lists no photo.")
+    return Photos(path, split, sorted(photos, key=lambda photo: photo.path))
 
 
 def _split(path: Path, wanted: str | None) -> tuple[Path, str | None]:

@@ -38,7 +38,7 @@ from twinlens.http.loaded import Asked, Inferred, Loaded, Model, SimilarAnswer
 from twinlens.http.metrics import LANES, Metrics
 from twinlens.inference import Network, available_threads
 from twinlens.settings import Settings
-from twinlens.similar.folder import check_model, describe
+from twinlens.similar.folder import DESCRIPTION, check_model, describe
 from twinlens.similar.index import Index, Neighbour
 from twinlens.store import ModelVersion, open_current
 
@@ -64,7 +64,7 @@ class Engine:
         self._metrics = metrics
         self._loading: asyncio.Task[None] | None = None
         self._following: asyncio.Task[None] | None = None
-        self._follower = Follower(settings.model_folder)
+        self._follower = Follower(settings.model_folder, settings.index and settings.index / DESCRIPTION)
         self._loader = ThreadPoolExecutor(1, "load")
         self._failure: str | None = None
         self._model: Model | None = None

@@ -1,4 +1,4 @@
-"""When a model's ``current`` is to be read again: it was written since, or what it named then could not be used."""
+"""When a model's ``current`` is to be read again: it or the index was written since, or it could not be used then."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ _MOST_RETRY_SECONDS: Final = 960.0
 
 
 class Follower:
-    """Watches one model's ``current`` for the price of a ``stat``.
+    """Watches one model's ``current`` for the price of a ``stat``, and of another one where there is an index.
 
     :param model: the model's folder, ``MODELS/NAME``.
+    :param index: file that is replaced when the index is made anew, which lets a model be used that could not before.
     :param clock: seconds that only grow.
     """
 
-    def __init__(self, model: Path, clock: Callable[[], float] = time.monotonic) -> None:
-        self._path = model / CURRENT
+    def __init__(self, model: Path, index: Path | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self._paths = [model / CURRENT, *([] if index is None else [index])]
         self._clock = clock
-        self._seen: tuple[int, ...] | None = None
+        self._seen: tuple[tuple[int, ...], ...] | None = None
         self._again: float | None = None
         self._wait = _RETRY_SECONDS
 
@@ -49,10 +50,14 @@ class Follower:
         self._again = self._clock() + self._wait
         self._wait = min(2 * self._wait, _MOST_RETRY_SECONDS)
 
-    def _signature(self) -> tuple[int, ...]:
-        """Other numbers whenever the file was written or replaced; none where it is not there."""
-        try:
-            status = self._path.stat()
-        except OSError:
-            return ()
-        return status.st_mtime_ns, status.st_ino, status.st_size
+    def _signature(self) -> tuple[tuple[int, ...], ...]:
+        """Other numbers whenever one of the files was written or replaced; none for one that is not there."""
+        return tuple(_signature(path) for path in self._paths)
+
+
+def _signature(path: Path) -> tuple[int, ...]:
+    try:
+        status = path.stat()
+    except OSError:
+        return ()
+    return status.st_mtime_ns, status.st_ino, status.st_size

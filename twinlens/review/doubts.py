@@ -177,13 +177,14 @@ def doubts(
 
 def _by_model(row: Row, judged: Judged | None) -> list[Reason]:
     scores = None if judged is None else judged.scores.get(row.sha256)
-    if judged is None or scores is None:
+    # Of a label that it does not know a model says nothing: whatever it is sure of is something else.
+    if judged is None or scores is None or row.label not in judged.labels:
         return []
     best = int(scores.argmax())
     suggested, score = judged.labels[best], float(scores[best])
     reasons = []
     if suggested != row.label:
-        given = float(scores[judged.labels.index(row.label)]) if row.label in judged.labels else 0.0
+        given = float(scores[judged.labels.index(row.label)])
         reasons.append(Reason("high-loss", 1 - given, suggested, score))
     if score < judged.not_sure:
         reasons.append(Reason("not-sure", 1 - score, suggested, score))

@@ -221,7 +221,9 @@ class _State:
         if self._queue is not None:
             self._queue.load(decisions)
         said = self._said(rows)
-        labels = {row.label for row in rows} | set(self._judged.labels if self._judged else ())
+        labels = {row.label for row in rows}
+        if self._judged is not None and not labels.isdisjoint(self._judged.labels):
+            labels |= set(self._judged.labels)
         labels |= {label for waiting in said.values() for label, _ in waiting.said if label is not None}
         return JSONResponse(
             {

@@ -125,6 +125,17 @@ describe('keep', () => {
     expect(await store.keep({ ...keep, address })).toMatchObject({ kept: true });
   });
 
+  test('a page of the same build that names another gallery takes the place of the one before', async () => {
+    const store = open();
+    const { keep, files } = published('a1', 'v1');
+    cached = files;
+    await store.keep(keep);
+    const other = `${files[BASE]}<!-- another gallery -->`;
+    await store.put(at('index.html'), new Response(other));
+    expect(await store.keep(keep)).toMatchObject({ kept: true });
+    expect(await (await store.readPage())?.response.text()).toBe(other);
+  });
+
   test('a new page and model take the place of the old ones, of which nothing is left', async () => {
     const store = open();
     const first = published('a1', 'v1');

@@ -3,6 +3,8 @@ import pytest
 from tests import models
 from tests.unit.compare.models import labelled
 from twinlens.compare.photos import find_photos
+from twinlens.dataset import manifest
+from twinlens.dataset.manifest import Row
 from twinlens.errors import TwinlensError
 
 KNOWN = set(models.LABELS)
@@ -91,3 +93,23 @@ def test_two_folders_for_one_split_are_refused(tmp_path):
     refused = error_of(tmp_path, None, KNOWN)
     assert refused.code == "invalid_data"
     assert "has val and validation, both for validation: keep one" in refused.detail
+
+
+def test_a_manifest_says_labels_and_splits(tmp_path):
+    places = {"red/1.png": ("blue", "test"), "red/2.png": ("red", "validation"), "red/3.png": ("red", None)}
+    rows = [
+        Row(path=path, sha256=f"{number:064x}", label=label, split=split)
+        for number, (path, (label, split)) in enumerate(places.items())
+    ]
+    labelled(tmp_path, {"red": 4})
+    manifest.write(tmp_path, rows)
+    for split, expected in (("test", ("red/1.png", "blue")), (None, ("red/2.png", "red"))):
+        found = find_photos(tmp_path, split, KNOWN)
+        assert [(found.name(photo), photo.label) for photo in found.photos] == [expected]
+        assert found.split == (split or "validation")
+    told = error_of(tmp_path, "train", KNOWN)
+    assert told.code == "invalid_arguments" and "--split test or validation" in told.detail
+    assert error_of(tmp_path, "test", {"red"}).code == "invalid_data"
+    manifest.write(tmp_path, [row.model_copy(update={"split": None}) for row in rows])
+    assert len(find_photos(tmp_path, None, KNOWN).photos) == 3
+    assert "Leave --split out" in error_of(tmp_path, "test", KNOWN).detail

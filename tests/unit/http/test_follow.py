@@ -39,7 +39,7 @@ def test_the_same_text_written_again_within_one_tick_of_the_clock_is_seen_by_its
 
 def test_what_failed_is_tried_again_later_and_once(tmp_path):
     clock = Clock()
-    follower = Follower(tmp_path, clock)
+    follower = Follower(tmp_path, clock=clock)
     assert follower.due(), "nothing there is looked at once too"
     follower.failed()
     clock.now = 29
@@ -54,7 +54,7 @@ def test_what_failed_is_tried_again_later_and_once(tmp_path):
 def test_what_fails_again_and_again_is_tried_ever_less_often_until_current_is_written(tmp_path):
     current, clock, tries = tmp_path / "current", Clock(), []
     current.write_text("v1\n")
-    follower = Follower(tmp_path, clock)
+    follower = Follower(tmp_path, clock=clock)
     for clock.now in range(7200):
         if follower.due():
             follower.failed()
@@ -66,3 +66,14 @@ def test_what_fails_again_and_again_is_tried_ever_less_often_until_current_is_wr
     follower.failed()
     clock.now += 30
     assert follower.due()
+
+
+def test_an_index_that_was_made_anew_lets_it_look_again_at_once(tmp_path):
+    index = tmp_path / "index" / "index.json"
+    follower = Follower(tmp_path, index, clock=lambda: 0.0)
+    assert follower.due() and not follower.due()
+    follower.failed()
+    assert not follower.due()
+    index.parent.mkdir()
+    index.write_text("{}")
+    assert follower.due() and not follower.due()

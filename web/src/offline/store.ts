@@ -198,8 +198,9 @@ export class Store {
   private async obtainPage(id: string, kept: string, address: string): Promise<Response | null> {
     const cache = await this.open();
     for (const find of [
-      () => cache.match(kept),
+      // First what has just come: a server may name other addresses in the page of the same build.
       () => cache.match(this.page),
+      () => cache.match(kept),
       () => this.recall(address),
       () => this.recall(this.base),
     ]) {

@@ -12,6 +12,7 @@ from training.retrain.candidate import RUN
 from training.retrain.request import Request
 from training.retrain.steps import RECORD
 from training.retrain.watch import last_tried, watch
+from twinlens import publishing
 from twinlens.dataset import manifest
 from twinlens.errors import TwinlensError
 from twinlens.review.decide import Reviewer
@@ -174,3 +175,17 @@ def test_its_arguments(request_, monkeypatch, capsys):
         {"outcome": "published"},
     ]
     assert err == "Waiting\n"
+
+
+def test_it_finds_what_a_model_was_trained_on_where_a_retraining_does(request_, tmp_path):
+    """The data set lacked splits, which the training made for itself."""
+    rows = manifest.require(request_.data)
+    manifest.write(tmp_path / "run", rows)
+    (request_.data / manifest.MANIFEST).unlink()
+    manifest.write(request_.data, [row.model_copy(update={"split": "train"}) for row in rows], keep=False)
+    with pytest.raises(TwinlensError, match="--trained-on"):
+        run(request_, 2, [])
+    with publishing.changing(request_.model):
+        publishing.put_in_use(request_.model, "v1", "ana", run=tmp_path / "run", run_sha256="0" * 64)
+    done, _ = run(request_, 2, [lambda: reviewed(request_, 20, 2)])
+    assert len(done) == 1
