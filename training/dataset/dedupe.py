@@ -2,7 +2,7 @@
 
 The one that is kept is in test, else in validation, else held out, else in train: what models are measured on stays
 what it is, and a photo to learn from whose twin is in test is a leak, which makes figures too good. Of one split the
-one that has a licence is kept, then the larger file, then the first by path. Photos are compared with the one that is
+one that has a licence is kept, then the one with more pixels, then the larger file, then the first by path. Photos are compared with the one that is
 kept and not along a chain, in which each is near the next and the last shows something else.
 
 Where twins of one split have different labels, somebody has to look: both stay, and are listed as a conflict.
@@ -15,6 +15,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
+
+from PIL import Image
 
 from training.dataset.twins import NEAR, Pair, twins
 from twinlens.dataset import manifest
@@ -83,11 +85,16 @@ def find_duplicates(folder: Path, near: int = NEAR) -> Duplicates:
     return choose(rows, twins(folder, rows, near), [_size(folder / row.path) for row in rows])
 
 
-def choose(rows: Sequence[Row], pairs: Sequence[Pair], sizes: Sequence[int]) -> Duplicates:
+def choose(rows: Sequence[Row], pairs: Sequence[Pair], sizes: Sequence[tuple[int, int]]) -> Duplicates:
     """What :func:`find_duplicates` does, from the pairs.
 
-    :param sizes: of the files, in bytes.
+    :param sizes: of the photos, in pixels, and of their files, in bytes.
     """
+
+    def worth(index: int) -> tuple[object, ...]:
+        (pixels, size), row = sizes[index], rows[index]
+        return _ORDER[row.split], row.licence is None, -pixels, -size, row.path
+
     near: dict[int, list[tuple[int, Pair]]] = defaultdict(list)
     first_of: dict[int, int] = {}
     for pair in pairs:
@@ -99,10 +106,7 @@ def choose(rows: Sequence[Row], pairs: Sequence[Pair], sizes: Sequence[int]) -> 
     copies: dict[int, list[int]] = defaultdict(list)
     for index in range(len(rows)):
         copies[first_of.get(index, index)].append(index)
-    order = sorted(
-        range(len(rows)),
-        key=lambda index: (_ORDER[rows[index].split], rows[index].licence is None, -sizes[index], rows[index].path),
-    )
+    order = sorted(range(len(rows)), key=worth)
     result, gone = Duplicates(), set[int]()
     settled = set[int]()
     for kept in order:
@@ -124,5 +128,9 @@ def choose(rows: Sequence[Row], pairs: Sequence[Pair], sizes: Sequence[int]) -> 
     return result
 
 
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.is_file() else 0
+def _size(path: Path) -> tuple[int, int]:
+    try:
+        with Image.open(path) as image:  # its header alone
+            return image.width * image.height, path.stat().st_size
+    except (OSError, Image.DecompressionBombError):
+        return 0, 0

@@ -32,6 +32,10 @@ def resaved(seed: int) -> list[bytes]:
     return files
 
 
+def sized(*pixels: int) -> list[tuple[int, int]]:
+    return [(number, 1) for number in pixels]
+
+
 def test_the_same_picture_is_found_in_other_sizes_and_formats(tmp_path: Path) -> None:
     photos = [photo(seed, edge=256) for seed in range(12)] + resaved(3)
     data_set(tmp_path, *((data, About("hat")) for data in photos))
@@ -101,7 +105,7 @@ def test_fingerprints_are_computed_once(tmp_path: Path) -> None:
 
 def test_the_one_in_test_is_kept_and_the_others_are_leaks() -> None:
     rows = [row("a.png", "train", sha256="x"), row("b.png", "test", sha256="x"), row("c.png", "validation", sha256="x")]
-    found = choose(rows, list(exact_pairs(rows)), [1, 1, 1])
+    found = choose(rows, list(exact_pairs(rows)), sized(1, 1, 1))
     assert {(twin.row.path, twin.of.path) for twin in found.set_aside} == {
         ("hat/a.png", "hat/b.png"),
         ("hat/c.png", "hat/b.png"),
@@ -112,33 +116,33 @@ def test_the_one_in_test_is_kept_and_the_others_are_leaks() -> None:
 
 def test_a_photo_to_learn_from_whose_twin_is_held_out_is_a_leak() -> None:
     rows = [row("a.png", "train", sha256="x"), row("b.png", "held-out", sha256="x")]
-    found = choose(rows, list(exact_pairs(rows)), [9, 1])
+    found = choose(rows, list(exact_pairs(rows)), sized(9, 1))
     assert [(twin.row.path, twin.leak) for twin in found.set_aside] == [("hat/a.png", True)]
 
 
 def test_of_one_split_licence_size_and_name_decide() -> None:
     rows = [row("a.png"), row("b.png", licence="cc0"), row("c.png", licence="cc0"), row("d.png")]
     pairs = [Pair(one, other, 3, False) for one in range(4) for other in range(one + 1, 4)]
-    assert {twin.of.path for twin in choose(rows, pairs, [9, 1, 2, 9]).set_aside} == {"hat/c.png"}
-    assert {twin.of.path for twin in choose(rows, pairs, [9, 1, 1, 9]).set_aside} == {"hat/b.png"}
+    assert {twin.of.path for twin in choose(rows, pairs, sized(9, 1, 2, 9)).set_aside} == {"hat/c.png"}
+    assert {twin.of.path for twin in choose(rows, pairs, sized(9, 1, 1, 9)).set_aside} == {"hat/b.png"}
 
 
 def test_a_chain_is_not_followed() -> None:
     """The middle is near both ends, which are not near each other."""
     rows = [row("a.png"), row("b.png"), row("c.png")]
     pairs = [Pair(0, 1, 30, False), Pair(1, 2, 30, False)]
-    assert [twin.row.path for twin in choose(rows, pairs, [9, 1, 5]).set_aside] == ["hat/b.png"]
+    assert [twin.row.path for twin in choose(rows, pairs, sized(9, 1, 5)).set_aside] == ["hat/b.png"]
 
 
 def test_copies_of_a_near_twin_go_with_it() -> None:
     rows = [row("a.png"), row("b.png", sha256="x"), row("c.png", sha256="x")]
-    found = choose(rows, [*exact_pairs(rows), Pair(0, 1, 5, False)], [9, 1, 1])
+    found = choose(rows, [*exact_pairs(rows), Pair(0, 1, 5, False)], sized(9, 1, 1))
     assert [twin.row.path for twin in found.set_aside] == ["hat/b.png", "hat/c.png"]
 
 
 def test_labels_that_differ_are_for_a_person_to_decide() -> None:
     rows = [row("a.png", "train", sha256="x"), row("b.png", "train", "cap", sha256="x")]
-    found = choose(rows, list(exact_pairs(rows)), [1, 1])
+    found = choose(rows, list(exact_pairs(rows)), sized(1, 1))
     assert found.set_aside == []
     assert [twin.conflict for twin in found.conflicts] == [True]
     assert "'cap'" in found.conflicts[0].describe()
@@ -146,7 +150,7 @@ def test_labels_that_differ_are_for_a_person_to_decide() -> None:
 
 def test_a_leak_is_set_aside_whatever_its_label() -> None:
     rows = [row("a.png", "train", sha256="x"), row("b.png", "test", "cap", sha256="x")]
-    found = choose(rows, list(exact_pairs(rows)), [1, 1])
+    found = choose(rows, list(exact_pairs(rows)), sized(1, 1))
     assert [twin.row.path for twin in found.set_aside] == ["hat/a.png"]
     assert found.conflicts == []
 
@@ -159,8 +163,21 @@ def test_only_the_same_bytes_count_if_that_is_asked_for(tmp_path: Path) -> None:
 
 def test_copies_in_no_split_are_compared_with_every_other_one() -> None:
     rows = [row("a.png", sha256="a"), row("b.png", "train", sha256="a"), row("c.png", "test", sha256="a")]
-    found = choose(rows, list(exact_pairs(rows)), [1, 1, 1])
+    found = choose(rows, list(exact_pairs(rows)), sized(1, 1, 1))
     assert [(twin.row.path, twin.of.path, twin.leak) for twin in found.set_aside] == [
         ("hat/a.png", "hat/c.png", False),
         ("hat/b.png", "hat/c.png", True),
     ]
+
+
+def test_of_one_picture_the_one_with_more_pixels_stays_though_its_file_is_smaller(tmp_path: Path) -> None:
+    files = []
+    for kind, size, options in (("JPEG", 256, {"quality": 40}), ("PNG", 200, {})):
+        file = io.BytesIO()
+        picture(3, 256).resize((size, size)).save(file, kind, **options)
+        files.append(file.getvalue())
+    large, small = files
+    assert len(small) > len(large)
+    data_set(tmp_path, *((data, About("hat")) for data in files))
+    (gone,) = find_duplicates(tmp_path).set_aside
+    assert (tmp_path / gone.row.path).read_bytes() == small
