@@ -2,8 +2,9 @@
 
 The one that is kept is in test, else in validation, else held out, else in train: what models are measured on stays
 what it is, and a photo to learn from whose twin is in test is a leak, which makes figures too good. Of one split the
-one that has a licence is kept, then the one with more pixels, then the larger file, then the first by path. Photos are compared with the one that is
-kept and not along a chain, in which each is near the next and the last shows something else.
+one that has a licence is kept, then the one with more pixels, then the larger file, then the first by path. Photos are
+compared with the one that is kept and not along a chain, in which each is near the next and the last shows something
+else.
 
 Where twins of one split have different labels, somebody has to look: both stay, and are listed as a conflict.
 """
