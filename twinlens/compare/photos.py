@@ -62,11 +62,7 @@ def find_photos(path: Path, split: str | None, known: Collection[str]) -> Photos
     folders = [(unicodedata.normalize("NFC", entry.name), entry) for entry in visible(root) if is_folder(entry)]
     labels = {label for label, _ in folders}
     if labels & set(known):
-        unknown = sorted(labels - set(known))
-        if unknown:
-            raise TwinlensError(
-                "invalid_data", f"{root} has labels that neither model knows: {', '.join(unknown)}. Remove them."
-            )
+        _require_known(root, labels, known)
         photos = [Photo(file, label) for label, folder in folders for file in _images(folder)]
     else:
         photos = [Photo(file, None) for file in _images(root)]
@@ -86,14 +82,18 @@ def _listed(path: Path, rows: Sequence[Row], wanted: str | None, known: Collecti
             + (f"Say which: --split {' or '.join(sorted(found))}." if found else "Leave --split out."),
         )
     chosen = [row for row in rows if row.split == split]
-    if unknown := sorted({row.label for row in chosen} - set(known)):
-        raise TwinlensError(
-            "invalid_data", f"{path} has labels that neither model knows: {', '.join(unknown)}. Remove them."
-        )
+    _require_known(path, {row.label for row in chosen}, known)
     photos = [Photo(path / row.path, row.label) for row in chosen]
     if not photos:
         raise TwinlensError("invalid_data", f"The manifest of {path} lists no photo.")
     return Photos(path, split, sorted(photos, key=lambda photo: photo.path))
+
+
+def _require_known(root: Path, labels: set[str], known: Collection[str]) -> None:
+    if unknown := sorted(labels - set(known)):
+        raise TwinlensError(
+            "invalid_data", f"{root} has labels that neither model knows: {', '.join(unknown)}. Remove them."
+        )
 
 
 def _split(path: Path, wanted: str | None) -> tuple[Path, str | None]:

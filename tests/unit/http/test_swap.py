@@ -75,7 +75,11 @@ def test_a_version_that_is_published_answers_from_then_on(settings, folder):
     run(settings, folder, test)
 
 
-def test_a_request_ends_with_the_version_that_it_began_with(settings, folder, monkeypatch):
+def hold_v1(monkeypatch):
+    """Have the first version keep its requests until an event is set.
+
+    :return: that event, and the one that says that it has begun with a request.
+    """
     held, begun, scores = threading.Event(), threading.Event(), classifiers.Classifier.scores
 
     def slow(self, pixels):
@@ -84,8 +88,13 @@ def test_a_request_ends_with_the_version_that_it_began_with(settings, folder, mo
             held.wait(20)
         return scores(self, pixels)
 
+    monkeypatch.setattr(classifiers.Classifier, "scores", slow)
+    return held, begun
+
+
+def test_a_request_ends_with_the_version_that_it_began_with(settings, folder, monkeypatch):
     async def test(engine, registry):
-        monkeypatch.setattr(classifiers.Classifier, "scores", slow)
+        held, begun = hold_v1(monkeypatch)
         old = engine._model
         waiting = [asyncio.create_task(engine.classify(PHOTO, 1)) for _ in range(3)]
         await asyncio.to_thread(begun.wait, 20)
@@ -106,16 +115,9 @@ def test_a_request_ends_with_the_version_that_it_began_with(settings, folder, mo
 
 def test_there_are_never_more_than_two_models(settings, folder, monkeypatch):
     """A request that takes its time holds the version that it began with; a third one waits for it."""
-    held, begun, scores = threading.Event(), threading.Event(), classifiers.Classifier.scores
-
-    def slow(self, pixels):
-        if self.contract.model.version == "v1":
-            begun.set()
-            held.wait(20)
-        return scores(self, pixels)
 
     async def test(engine, registry):
-        monkeypatch.setattr(classifiers.Classifier, "scores", slow)
+        held, begun = hold_v1(monkeypatch)
         waiting = asyncio.create_task(engine.classify(PHOTO, 1))
         await asyncio.to_thread(begun.wait, 20)
         models.write(folder.parent, version="v2", labels=renamed("v2"))

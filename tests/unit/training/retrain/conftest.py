@@ -6,7 +6,7 @@ from tests import models
 from tests.unit.training.retrain.made import data_set, model
 from training import checkpoint
 from training.retrain import candidate
-from training.retrain.steps import Request
+from training.retrain.request import Request
 from twinlens import publishing, store
 from twinlens.dataset import manifest
 

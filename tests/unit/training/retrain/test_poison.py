@@ -7,7 +7,8 @@ import pytest
 
 from tests.unit.training.retrain.made import SEEN, add, data_set, model, reviewed, shade, verdicts
 from training.retrain import candidate, snapshot
-from training.retrain.steps import REPORT, Request, retrain
+from training.retrain.request import Request
+from training.retrain.steps import REPORT, retrain
 from twinlens import publishing, store
 from twinlens.dataset import manifest
 from twinlens.errors import TwinlensError
