@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import sys
 from collections.abc import Sequence
@@ -19,7 +20,7 @@ import numpy as np
 
 from benchmarks.results import RESULTS, ROOT, Goal, commit, portable, result, significant, write_result
 from browser.chromium import chromium
-from browser.tfjs import run_graph_model
+from browser.tfjs import graph_page
 from training import networks
 from training.arguments import Arguments
 from training.data import TEST, VALIDATION
@@ -44,8 +45,7 @@ DEFINITIONS: Final = {
     "server_ms": "median milliseconds of the network alone in ONNX Runtime, one photo, every core",
     "page_ms": "median milliseconds of the network alone in TensorFlow.js on wasm with one thread, one photo",
 }
-_PAGE_ROUNDS: Final = 5
-_PAGE_REPEATS: Final = 5
+_PAGE_TURNS: Final = 25
 
 
 def trained(photos: Path, arch: str, init: str, options: argparse.Namespace) -> ModelVersion:
@@ -63,15 +63,15 @@ def trained(photos: Path, arch: str, init: str, options: argparse.Namespace) -> 
 
 def page_milliseconds(versions: Sequence[ModelVersion]) -> list[float]:
     """Median milliseconds of one photo on wasm, the networks taking turns."""
-    taken: list[list[float]] = [[] for _ in versions]
-    with chromium() as browser:
-        for _ in range(_PAGE_ROUNDS):
-            for version, found in zip(versions, taken, strict=True):
-                crop = version.contract.crop
-                pixels = np.random.default_rng(0).integers(0, 256, (1, crop.height, crop.width, 3), dtype=np.uint8)
-                folder = (version.path / version.contract.graphs.tfjs.path).parent
-                found += run_graph_model(browser, folder, pixels, "wasm", _PAGE_REPEATS).milliseconds
-    return [statistics.median(found) for found in taken]
+    folders = [(version.path / version.contract.graphs.tfjs.path).parent for version in versions]
+    common = os.path.commonpath(folders)
+    images = {}
+    for version, folder in zip(versions, folders, strict=True):
+        crop = version.contract.crop
+        pixels = np.random.default_rng(0).integers(0, 256, (1, crop.height, crop.width, 3), dtype=np.uint8)
+        images[Path(os.path.relpath(folder, common)).as_posix()] = pixels
+    with chromium() as browser, graph_page(browser, Path(common)) as page:
+        return [statistics.median(found) for found in page.time(images, "wasm", _PAGE_TURNS).values()]
 
 
 def rows(versions: Sequence[ModelVersion], inits: Sequence[str], photos: Sequence[Path]) -> list[dict[str, Any]]:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import base64
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, Literal, NamedTuple
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,25 +31,34 @@ _BUNDLES: Final = (
     "tfjs-backend-webgl/dist/tf-backend-webgl.min.js",
     "tfjs-backend-wasm/dist/tf-backend-wasm.min.js",
 )
-_RUN: Final = """
-async ({path, backend, pixels, shape, repeats}) => {
-  if (backend === 'wasm') tf.wasm.setWasmPaths('/tfjs/tfjs-backend-wasm/dist/');
-  if (!await tf.setBackend(backend)) throw new Error(`the ${backend} backend did not start`);
-  await tf.ready();
+# A model: its folder, and the pixels that it is given as base64.
+_OPEN: Final = """
+async function open({path, pixels, shape}) {
   const model = await tf.loadGraphModel(path);
   const bytes = Uint8Array.from(atob(pixels), (character) => character.charCodeAt(0));
   const image = tf.tensor4d(Int32Array.from(bytes), shape, 'int32');
-  const names = Object.keys(model.modelSignature.outputs);
-  const milliseconds = [];
-  let outputs = [];
-  for (let turn = 0; turn <= repeats; turn++) {
-    const start = performance.now();
-    tf.dispose(outputs);
-    outputs = model.predict(image);
-    outputs = Array.isArray(outputs) ? outputs : [outputs];
+  const run = async () => {
+    const outputs = [model.predict(image)].flat();
     await Promise.all(outputs.map((tensor) => tensor.data()));
-    if (turn > 0) milliseconds.push(performance.now() - start);
-  }
+    return outputs;
+  };
+  const close = () => {
+    image.dispose();
+    model.dispose();
+  };
+  return {names: Object.keys(model.modelSignature.outputs), run, close};
+}
+async function start(backend) {
+  if (backend === 'wasm') tf.wasm.setWasmPaths('/tfjs/tfjs-backend-wasm/dist/');
+  if (!await tf.setBackend(backend)) throw new Error(`the ${backend} backend did not start`);
+  await tf.ready();
+}
+"""
+_RUN: Final = """
+async ({backend, models: [model]}) => {
+  await start(backend);
+  const opened = await open(model);
+  const outputs = await opened.run();
   const encode = (array) => {
     const data = new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
     let text = '';
@@ -58,19 +67,32 @@ async ({path, backend, pixels, shape, repeats}) => {
   };
   const results = {};
   for (const [i, tensor] of outputs.entries())
-    results[names[i]] = {shape: tensor.shape, data: encode(new Float32Array(await tensor.data()))};
-  tf.dispose([outputs, image]);
-  model.dispose();
-  return {backend: tf.getBackend(), results, milliseconds};
+    results[opened.names[i]] = {shape: tensor.shape, data: encode(new Float32Array(await tensor.data()))};
+  tf.dispose(outputs);
+  opened.close();
+  return results;
 }
 """
-
-
-class GraphRun(NamedTuple):
-    """What a graph model answered: its outputs by name, float32, and milliseconds of each repeat."""
-
-    outputs: dict[str, NDArray[np.float32]]
-    milliseconds: list[float]
+_TIME: Final = """
+async ({backend, models, turns}) => {
+  await start(backend);
+  const opened = [];
+  for (const model of models) opened.push(await open(model));
+  const milliseconds = models.map(() => []);
+  const warming = 2;
+  for (let turn = -warming; turn < turns; turn++) {
+    const order = [...opened.keys()];
+    for (const i of turn % 2 ? order.reverse() : order) {
+      const began = performance.now();
+      const outputs = await opened[i].run();
+      if (turn >= 0) milliseconds[i].push(performance.now() - began);
+      tf.dispose(outputs);
+    }
+  }
+  for (const model of opened) model.close();
+  return milliseconds;
+}
+"""
 
 
 class GraphPage:
@@ -80,51 +102,65 @@ class GraphPage:
         self._page = page
         self._folder = folder
 
-    def run(self, model: str, pixels: NDArray[np.uint8], backend: Backend, repeats: int = 0) -> GraphRun:
+    def run(self, model: str, pixels: NDArray[np.uint8], backend: Backend) -> dict[str, NDArray[np.float32]]:
         """Run a graph model on a batch of pixels.
 
         :param model: its folder below the page's, with ``model.json`` and its weights; ``""`` for the page's own.
         :param pixels: uint8 array of shape (N, height, width, channels).
-        :param repeats: timed runs after the first.
+        :return: its outputs by name, float32.
         :raises TwinlensError: ``export_mismatch`` with TensorFlow.js' own message if it cannot load or run the model.
         """
+        answer = self._evaluate(_RUN, backend, {model: pixels})
+        return {
+            name: np.frombuffer(base64.b64decode(result["data"]), np.float32).reshape(result["shape"])
+            for name, result in answer.items()
+        }
+
+    def time(self, images: Mapping[str, NDArray[np.uint8]], backend: Backend, turns: int) -> dict[str, list[float]]:
+        """Time graph models that lie in memory together and take turns, one image each, every second turn backwards.
+
+        A machine that slows down for a while, or collects garbage, so slows all of them.
+
+        :param images: for each model, by its folder below the page's, what it is given: as for :meth:`run`.
+        :param turns: how often each is timed, after two runs that are not.
+        :return: the milliseconds of each turn, by model.
+        :raises TwinlensError: as :meth:`run` does.
+        """
+        return dict(zip(images, self._evaluate(_TIME, backend, images, turns=turns), strict=True))
+
+    def _evaluate(self, script: str, backend: Backend, images: Mapping[str, NDArray[np.uint8]], **given: Any) -> Any:
+        models = [
+            {
+                "path": f"/model/{model}/model.json" if model else "/model/model.json",
+                "pixels": base64.b64encode(pixels.tobytes()).decode(),
+                "shape": list(pixels.shape),
+            }
+            for model, pixels in images.items()
+        ]
+        asked = {"backend": backend, "models": models, **given}
         try:
-            answer = self._page.evaluate(
-                _RUN,
-                {
-                    "path": f"/model/{model}/model.json" if model else "/model/model.json",
-                    "backend": backend,
-                    "pixels": base64.b64encode(pixels.tobytes()).decode(),
-                    "shape": list(pixels.shape),
-                    "repeats": repeats,
-                },
-            )
+            return self._page.evaluate(f"(asked) => {{ {_OPEN} return ({script})(asked); }}", asked)
         except PlaywrightError as error:
             raise TwinlensError(
                 "export_mismatch",
-                f"TensorFlow.js cannot run {self._folder / model} on {backend}: {error.message}",
+                f"TensorFlow.js cannot run {self._folder / ', '.join(images)} on {backend}: {error.message}",
             ) from None
-        outputs = {
-            name: np.frombuffer(base64.b64decode(result["data"]), np.float32).reshape(result["shape"])
-            for name, result in answer["results"].items()
-        }
-        return GraphRun(outputs, answer["milliseconds"])
 
 
 def run_graph_model(
-    browser: Browser, model: Path, pixels: NDArray[np.uint8], backend: Backend, repeats: int = 0
-) -> GraphRun:
+    browser: Browser, model: Path, pixels: NDArray[np.uint8], backend: Backend
+) -> dict[str, NDArray[np.float32]]:
     """Run a graph model on a batch of pixels, in a page of its own.
 
     :param browser: a Chromium, with WebGL for the webgl backend.
     :param model: folder with ``model.json`` and its weights.
     :param pixels: uint8 array of shape (N, height, width, 3).
-    :param repeats: timed runs after the first.
+    :return: its outputs by name, float32.
     :raises TwinlensError: ``export_mismatch`` with TensorFlow.js' own message if it cannot load or run the model;
         ``missing_requirement`` if TensorFlow.js is not installed in ``web/``.
     """
     with graph_page(browser, model) as page:
-        return page.run("", pixels, backend, repeats)
+        return page.run("", pixels, backend)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.convert.runs import DIRECT, OFFICIAL
+from benchmarks.convert.runs import DIRECT, OFFICIAL, SPEED_RATIO
 from benchmarks.process import FAILED, step
 from benchmarks.results import significant
 from browser.tfjs import BACKENDS
@@ -38,9 +38,10 @@ def compare(name: str, millions: float, pixels: int, folder: Path, cache: Path, 
     :param folder: for its graphs, which :func:`measure` times; made anew.
     :param cache: where the environment of the official route is.
     :return: the row. For each route: ``failed`` (why there is no graph model, or null), ``seconds``, ``megabytes``,
-        ``error`` and ``stopped`` (by backend: the error of the logits, or why there is none), ``ms``.
+        ``error`` and ``stopped`` (by backend: the error of the logits, or why there is none), ``ms``. ``speed_ratio``,
+        as ``ms``, is for :func:`measure`.
     """
-    row: dict[str, Any] = {"network": name, "millions": millions, "pixels": pixels}
+    row: dict[str, Any] = {"network": name, "millions": millions, "pixels": pixels, SPEED_RATIO: None}
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     made = step("benchmarks.convert.make", [name, str(folder)], limits.make)
@@ -57,7 +58,8 @@ def measure(row: dict[str, Any], folder: Path, cache: Path, limits: Limits) -> d
 
     :param row: from :func:`compare`.
     :param folder: that it was given.
-    :return: the row with ``seconds`` of the direct route anew, ``ms``, ``quartiles`` and ``runs``, or ``not_timed``.
+    :return: the row with ``seconds`` of the direct route anew, ``ms``, ``quartiles`` and ``runs``, or ``not_timed``,
+        and ``speed_ratio`` where both routes were timed.
     """
     row = {**row, **{route: dict(row[route]) for route in ROUTES}}
     if not row[DIRECT]["failed"]:
@@ -70,6 +72,8 @@ def measure(row: dict[str, Any], folder: Path, cache: Path, limits: Limits) -> d
         found = step("benchmarks.convert.runs", ["time", str(folder), *running], 20 * limits.run)
         for route in running:
             row[route] |= _timing(found.get(route)) if FAILED not in found else {"not_timed": found[FAILED]}
+        if SPEED_RATIO in found:
+            row[SPEED_RATIO] = significant(found[SPEED_RATIO])
     return row
 
 

@@ -1,13 +1,14 @@
 """``python -m benchmarks.convert.runs STEP FOLDER ...``: run in Chromium what the routes have written.
 
 ``compare FOLDER ROUTE BACKEND`` compares the logits with PyTorch's; ``time FOLDER ROUTE...`` measures the wasm backend,
-the routes in turns, so that a machine that slows down slows both.
+the routes in turns of one image, so that a machine that slows down slows both.
 """
 
 from __future__ import annotations
 
 import statistics
 import sys
+from operator import truediv
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -25,9 +26,9 @@ OFFICIAL: Final = "official"
 GRAPH: Final = "model.onnx"
 PIXELS: Final = "pixels.npy"
 LOGITS: Final = "logits.npy"
-_ROUNDS: Final = 7
-_ROUND_MS: Final = 700
-_MOST_REPEATS: Final = 20
+SPEED_RATIO: Final = "speed_ratio"
+_TIMED_MS: Final = 8000
+_FEWEST, _MOST = 15, 60
 
 
 def compare(folder: Path, route: str, backend: str) -> dict[str, Any]:
@@ -36,7 +37,7 @@ def compare(folder: Path, route: str, backend: str) -> dict[str, Any]:
     count = None if backend == "wasm" else 1
     pixels, wanted = np.load(folder / PIXELS)[:count], np.load(folder / LOGITS)[:count]
     with chromium(webgl=True) as browser:
-        logits = run_graph_model(browser, folder / route, pixels, cast(Backend, backend)).outputs.get("logits")
+        logits = run_graph_model(browser, folder / route, pixels, cast(Backend, backend)).get("logits")
     if logits is None or logits.shape != wanted.shape:
         shape = None if logits is None else list(logits.shape)
         return {FAILED: f"gives logits of the shape {shape} instead of {list(wanted.shape)}"}
@@ -46,20 +47,20 @@ def compare(folder: Path, route: str, backend: str) -> dict[str, Any]:
 
 
 def measure(folder: Path, routes: list[str]) -> dict[str, Any]:
-    """Median milliseconds of one image on wasm with one thread, with the quartiles, by route."""
-    pixels = np.load(folder / PIXELS)[:1]
-    taken: dict[str, list[float]] = {route: [] for route in routes}
+    """Median milliseconds of one image on wasm with one thread, with the quartiles, by route.
+
+    With both routes also :data:`SPEED_RATIO`, the median over the turns of the official route's time over ours in the
+    same turn: noise that lasts for longer than a turn is in both.
+    """
+    images = dict.fromkeys(routes, np.load(folder / PIXELS)[:1])
     with chromium() as browser, graph_page(browser, folder) as page:
-
-        def milliseconds(route: str, repeats: int) -> list[float]:
-            return page.run(route, pixels, "wasm", repeats).milliseconds
-
-        slowest = max(milliseconds(route, 1)[0] for route in routes)
-        repeats = min(_MOST_REPEATS, max(1, int(_ROUND_MS / slowest)))
-        for number in range(_ROUNDS):
-            for route in routes if number % 2 else routes[::-1]:
-                taken[route] += milliseconds(route, repeats)
-    return {route: _summary(found) for route, found in taken.items()}
+        slowest = max(taken[0] for taken in page.time(images, "wasm", 1).values())
+        turns = min(_MOST, max(_FEWEST, int(_TIMED_MS / slowest)))
+        taken = page.time(images, "wasm", turns)
+    found: dict[str, Any] = {route: _summary(milliseconds) for route, milliseconds in taken.items()}
+    if {DIRECT, OFFICIAL} <= taken.keys():
+        found[SPEED_RATIO] = statistics.median(map(truediv, taken[OFFICIAL], taken[DIRECT]))
+    return found
 
 
 def _summary(milliseconds: list[float]) -> dict[str, Any]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.convert.goals import NAMED, largest_error, speed_ratio, stopped_by
+from benchmarks.convert.goals import NAMED, largest_error, stopped_by
 from benchmarks.convert.row import passes
-from benchmarks.convert.runs import DIRECT, OFFICIAL
+from benchmarks.convert.runs import DIRECT, OFFICIAL, SPEED_RATIO
 from benchmarks.results import measured_with, read_result
 
 _HEAD: Final = (
@@ -55,7 +55,7 @@ def _line(row: dict[str, Any], met: dict[str, bool]) -> str:
         backends,
         _figure(direct["ms"], "{:.1f}", True),
         _figure(official["ms"], "{:.1f}", True),
-        _figure(speed_ratio(row), "{:.2f}", met.get(f"speed_ratio_{name}", True)),
+        _figure(row[SPEED_RATIO], "{:.2f}", met.get(f"speed_ratio_{name}", True)),
     ]
     return f"| {' | '.join(cells)} |"
 

@@ -42,7 +42,7 @@ def assert_answers_as_pytorch(browser: Browser, converted: Converted, backend: B
     """Every output, within its tolerance."""
     folder, pixels, expected = converted
     count = len(pixels) if backend == "wasm" else 1  # plain JavaScript, and WebGL in software, take seconds for each
-    outputs = run_graph_model(browser, folder, pixels[:count], backend).outputs
+    outputs = run_graph_model(browser, folder, pixels[:count], backend)
     assert list(outputs) == list(OUTPUTS)
     for output, reference in expected.items():
         assert outputs[output].shape == reference[:count].shape
@@ -52,6 +52,6 @@ def assert_answers_as_pytorch(browser: Browser, converted: Converted, backend: B
 def assert_the_batch_is_dynamic(browser: Browser, converted: Converted) -> None:
     """One picture alone gives what it gave among two."""
     folder, pixels, expected = converted
-    one = run_graph_model(browser, folder, pixels[1:], "wasm").outputs
+    one = run_graph_model(browser, folder, pixels[1:], "wasm")
     assert one["logits"].shape[0] == 1
     assert relative_error(one["logits"], expected["logits"][1:]) <= 1e-4

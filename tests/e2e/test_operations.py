@@ -276,7 +276,7 @@ def page(request: pytest.FixtureRequest, browser: Browser, expected: Any) -> Ite
 @pytest.mark.parametrize("name", CASES)
 def test_an_operation_answers_as_onnx_runtime_does(page: tuple[GraphPage, Backend], expected: Any, name: str) -> None:
     opened, backend = page
-    found = opened.run(str(list(CASES).index(name)), PIXELS, backend).outputs["y"]
+    found = opened.run(str(list(CASES).index(name)), PIXELS, backend)["y"]
     assert found.shape == expected[1][name].shape
     assert relative_error(found, expected[1][name]) < TOLERANCES.get(name, 2e-6)
 

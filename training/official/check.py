@@ -55,7 +55,7 @@ def check(
             # Plain JavaScript takes seconds for one input; one is also the batch that the page runs.
             count = 1 if backend == "cpu" else len(inputs)
             try:
-                outputs = run_graph_model(browser, folder, inputs[:count], backend).outputs
+                outputs = run_graph_model(browser, folder, inputs[:count], backend)
             except TwinlensError as error:
                 if error.code != "export_mismatch":
                     raise

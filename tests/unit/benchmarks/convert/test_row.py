@@ -15,6 +15,7 @@ RIGHT: dict[str, Any] = {
     "time": {
         "direct": {"ms": 20.0, "quartiles": [19.0, 21.0], "runs": 35},
         "official": {"ms": 30.0, "quartiles": [29.0, 31.0], "runs": 35},
+        "speed_ratio": 1.51234,
     },
 }
 
@@ -52,6 +53,7 @@ def test_a_network_that_is_right_by_both_routes(steps, tmp_path: Path) -> None:
     assert (found["network"], found["millions"], found["pixels"]) == ("resnet18", 11.7, 224)
     assert found["direct"]["error"] == dict.fromkeys(("wasm", "webgl", "cpu"), 1.23e-6)
     assert (found["direct"]["ms"], found["official"]["ms"]) == (20.0, 30.0)
+    assert found["speed_ratio"] == 1.512, "of the turns, not of the medians"
     assert passes(found["direct"]) and passes(found["official"])
     assert ran[0] == "make" and ran[-4:] == [*["routes direct"] * 3, "time direct official"] and len(ran) == 13
 
@@ -109,7 +111,7 @@ def test_a_backend_that_fails_is_named_and_wasm_alone_is_timed(steps, tmp_path: 
 def test_a_timing_that_fails_says_so(steps, tmp_path: Path) -> None:
     steps({"time": {"failed": "not within 6000 s"}})
     found = one(tmp_path)
-    assert found["direct"]["ms"] is None
+    assert found["direct"]["ms"] is None and found["speed_ratio"] is None
     assert found["direct"]["not_timed"] == "not within 6000 s"
 
 
