@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { compareAnswers } from '../src/compare/difference.ts';
-import { ask, RefusalError } from '../src/compare/server.ts';
+import { ask } from '../src/compare/server.ts';
 import { COMPARE_TEXTS } from '../src/compare/text.ts';
+import { expectSentences, refusalOf } from './refusals.ts';
 
 describe('compareAnswers', () => {
   const names = ['hat', 'shoe', 'dress'];
@@ -52,11 +53,7 @@ describe('ask', () => {
   });
   afterEach(() => vi.unstubAllGlobals());
 
-  const refusal = async () => {
-    const error = await ask(address, new Blob(['x']), 3).catch((thrown: unknown) => thrown);
-    if (!(error instanceof RefusalError)) throw error;
-    return error.refusal;
-  };
+  const refusal = () => refusalOf(ask(address, new Blob(['x']), 3));
 
   test('sends the picture as it is and asks for every label', async () => {
     answer = () => Promise.resolve(Response.json({ predictions: [{ label: 'hat', score: 0.5 }], model }));
@@ -91,34 +88,12 @@ describe('ask', () => {
 });
 
 test('every refusal has words in both languages', () => {
-  const codes = [
+  expectSentences(COMPARE_TEXTS, [
     'overloaded',
     'not_ready',
     'body_too_large',
     'too_many_pixels',
-    'unsupported_format',
-    'not_an_image',
-    'broken_image',
     'upload_timeout',
     'timeout',
-  ];
-  const problem = (code: string, status: number) => ({ kind: 'problem', code, status, retryAfter: 7 }) as const;
-  const refusals = [
-    { kind: 'unreachable' } as const,
-    { kind: 'late' } as const,
-    ...codes.map((code) => problem(code, 400)),
-    ...[413, 429].map((status) => problem('', status)),
-  ];
-  for (const [language, pattern] of [
-    ['en', /^[A-Z].*\.$/],
-    ['zh', /^[\u4e00-\u9fff].*。$/],
-  ] as const) {
-    for (const refusal of refusals) {
-      expect(COMPARE_TEXTS[language].refused(refusal)).toMatch(pattern);
-      expect(COMPARE_TEXTS[language].refused(refusal)).not.toContain('problem');
-    }
-    expect(COMPARE_TEXTS[language].refused(problem('overloaded', 429))).toContain('7');
-    expect(COMPARE_TEXTS[language].refused(problem('internal', 500))).toContain('internal');
-    expect(COMPARE_TEXTS[language].refused(problem('', 502))).toContain('502');
-  }
+  ]);
 });

@@ -5,10 +5,11 @@
 import './compare.css';
 import { button, element } from '../dom.ts';
 import type { Context, Panel } from '../panels.ts';
+import { type Refusal, RefusalError } from '../requests/request.ts';
 import { type Language, sizeText } from '../text.ts';
 import { compareAnswers, type Difference } from './difference.ts';
 import { type OwnAnswer, resultOf } from './result.ts';
-import { ask, type Refusal, RefusalError, type ServerAnswer } from './server.ts';
+import { ask, type ServerAnswer } from './server.ts';
 import { Shrinker } from './shrink.ts';
 import { COMPARE_TEXTS } from './text.ts';
 

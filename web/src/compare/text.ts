@@ -1,8 +1,9 @@
 /**
  * What the comparison with the server says, in each of the page's languages.
  */
+import { refusedIn } from '../requests/refused.ts';
+import type { Refusal } from '../requests/request.ts';
 import type { Language } from '../text.ts';
-import type { Refusal } from './server.ts';
 
 export interface CompareTexts {
   readonly title: string;
@@ -34,8 +35,6 @@ export interface CompareTexts {
   readonly otherModel: (here: string, there: string) => string;
   readonly refused: (refusal: Refusal) => string;
 }
-
-const RETRY = (seconds: number | null) => Math.max(seconds ?? 1, 1);
 
 const en: CompareTexts = {
   title: 'Compare with the server',
@@ -69,33 +68,17 @@ const en: CompareTexts = {
   largest: (label, difference) => `The scores of “${label}” differ most: by ${difference} points.`,
   otherModel: (here, there) =>
     `The server runs another version of the model (${there}; this page: ${here}). Reload the page to compare the same one.`,
-  refused: (refusal) => {
-    if (refusal.kind === 'unreachable') return 'The server cannot be reached. Check the network and try again.';
-    if (refusal.kind === 'late') return 'The server did not answer within a minute. Try again later.';
-    const { code, status, retryAfter } = refusal;
-    switch (code) {
-      case 'overloaded':
-        return `The server has too much to do just now. Try again in ${RETRY(retryAfter)} s.`;
-      case 'not_ready':
-        return `The server is starting or ending. Try again in ${RETRY(retryAfter)} s.`;
-      case 'body_too_large':
-        return 'The file is larger than the server accepts. Send it shrunk.';
-      case 'too_many_pixels':
-        return 'The picture has more pixels than the server accepts. Send it shrunk.';
-      case 'unsupported_format':
-        return 'The server does not read this kind of file. Save the picture as JPEG or PNG.';
-      case 'not_an_image':
-      case 'broken_image':
-        return 'The server cannot read this file as an image: it may be damaged.';
-      case 'upload_timeout':
-      case 'timeout':
-        return 'It took the server too long. Try again, or send the photo shrunk.';
-      default:
-        if (status === 413) return 'The file is larger than the way to the server allows. Send it shrunk.';
-        if (status === 429) return `Too many requests were made. Try again in ${RETRY(retryAfter)} s.`;
-        return `The server answered with an error (${code || status}). Try again later.`;
-    }
-  },
+  refused: refusedIn('en', {
+    codes: {
+      overloaded: (seconds) => `The server has too much to do just now. Try again in ${seconds} s.`,
+      not_ready: (seconds) => `The server is starting or ending. Try again in ${seconds} s.`,
+      body_too_large: 'The file is larger than the server accepts. Send it shrunk.',
+      too_many_pixels: 'The picture has more pixels than the server accepts. Send it shrunk.',
+      upload_timeout: 'It took the server too long. Try again, or send the photo shrunk.',
+      timeout: 'It took the server too long. Try again, or send the photo shrunk.',
+    },
+    tooLargeOnTheWay: 'The file is larger than the way to the server allows. Send it shrunk.',
+  }),
 };
 
 const zh: CompareTexts = {
@@ -128,33 +111,17 @@ const zh: CompareTexts = {
   largest: (label, difference) => `得分差别最大的是“${label}”：相差 ${difference} 个百分点。`,
   otherModel: (here, there) =>
     `服务器运行的是另一个模型版本（${there}；本页面：${here}）。重新加载页面即可比较同一版本。`,
-  refused: (refusal) => {
-    if (refusal.kind === 'unreachable') return '无法连接服务器。请检查网络后重试。';
-    if (refusal.kind === 'late') return '服务器一分钟内没有回答。请稍后重试。';
-    const { code, status, retryAfter } = refusal;
-    switch (code) {
-      case 'overloaded':
-        return `服务器正忙。请在 ${RETRY(retryAfter)} 秒后重试。`;
-      case 'not_ready':
-        return `服务器正在启动或关闭。请在 ${RETRY(retryAfter)} 秒后重试。`;
-      case 'body_too_large':
-        return '文件超过服务器允许的大小。请发送缩小后的照片。';
-      case 'too_many_pixels':
-        return '图片的像素数超过服务器允许的上限。请发送缩小后的照片。';
-      case 'unsupported_format':
-        return '服务器不支持这种文件。请将图片另存为 JPEG 或 PNG。';
-      case 'not_an_image':
-      case 'broken_image':
-        return '服务器无法将这个文件读作图片：它可能已损坏。';
-      case 'upload_timeout':
-      case 'timeout':
-        return '服务器用时过长。请重试，或发送缩小后的照片。';
-      default:
-        if (status === 413) return '文件超过通往服务器的途中允许的大小。请发送缩小后的照片。';
-        if (status === 429) return `请求过多。请在 ${RETRY(retryAfter)} 秒后重试。`;
-        return `服务器返回了错误（${code || status}）。请稍后重试。`;
-    }
-  },
+  refused: refusedIn('zh', {
+    codes: {
+      overloaded: (seconds) => `服务器正忙。请在 ${seconds} 秒后重试。`,
+      not_ready: (seconds) => `服务器正在启动或关闭。请在 ${seconds} 秒后重试。`,
+      body_too_large: '文件超过服务器允许的大小。请发送缩小后的照片。',
+      too_many_pixels: '图片的像素数超过服务器允许的上限。请发送缩小后的照片。',
+      upload_timeout: '服务器用时过长。请重试，或发送缩小后的照片。',
+      timeout: '服务器用时过长。请重试，或发送缩小后的照片。',
+    },
+    tooLargeOnTheWay: '文件超过通往服务器的途中允许的大小。请发送缩小后的照片。',
+  }),
 };
 
 export const COMPARE_TEXTS: Readonly<Record<Language, CompareTexts>> = { en, zh };

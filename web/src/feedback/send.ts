@@ -1,7 +1,7 @@
 /**
  * The server that takes feedback: whether there is one, and one word on one photo.
  */
-import { type Refusal, RefusalError, requested } from '../compare/server.ts';
+import { requested } from '../requests/request.ts';
 
 /** The address that takes feedback; null where there is none. A Twinlens server that takes it writes it into the page. */
 export function findFeedback(): URL | null {
@@ -46,5 +46,3 @@ export function say(address: URL, word: Word): Promise<Kept> {
     return { id, label };
   });
 }
-
-export { type Refusal, RefusalError };

@@ -1,8 +1,9 @@
 /**
  * What the page says of feedback, in each of its languages.
  */
+import { refusedIn } from '../requests/refused.ts';
+import type { Refusal } from '../requests/request.ts';
 import type { Language } from '../text.ts';
-import type { Refusal } from './send.ts';
 
 export interface FeedbackTexts {
   readonly title: string;
@@ -29,8 +30,6 @@ export interface FeedbackTexts {
   readonly refused: (refusal: Refusal) => string;
 }
 
-const RETRY = (seconds: number | null) => Math.max(seconds ?? 1, 1);
-
 const en: FeedbackTexts = {
   title: 'Say whether an answer is right',
   lead: (host) =>
@@ -56,40 +55,22 @@ const en: FeedbackTexts = {
   kept: (label, id) =>
     `Thank you. You said: ${label}. To have it removed, give this number to whoever runs the server: ${id}`,
   again: 'Say something else',
-  refused: (refusal) => {
-    if (refusal.kind === 'unreachable') return 'The server cannot be reached. Check the network and try again.';
-    if (refusal.kind === 'late') return 'The server did not answer within a minute. Try again later.';
-    const { code, status, retryAfter } = refusal;
-    switch (code) {
-      case 'feedback_rate':
-        return `That was a lot in a short time. Try again in ${RETRY(retryAfter)} s.`;
-      case 'feedback_quota':
-        return 'The server takes no more from you today. Thank you; try again tomorrow.';
-      case 'feedback_full':
-        return 'The server keeps no more photos at the moment. Try again another day.';
-      case 'feedback_unavailable':
-      case 'overloaded':
-      case 'not_ready':
-        return `The server cannot keep it just now. Try again in ${RETRY(retryAfter)} s.`;
-      case 'unknown_label':
-        return 'The server’s model has no such label. Load the page again.';
-      case 'body_too_large':
-      case 'too_many_pixels':
-        return 'The photo is larger than the server accepts.';
-      case 'unsupported_format':
-        return 'The server does not read this kind of file. Save the picture as JPEG or PNG.';
-      case 'not_an_image':
-      case 'broken_image':
-        return 'The server cannot read this file as an image: it may be damaged.';
-      case 'upload_timeout':
-      case 'timeout':
-        return 'It took the server too long. Try again later.';
-      default:
-        if (status === 413) return 'The photo is larger than the way to the server allows.';
-        if (status === 429) return `Too many requests were made. Try again in ${RETRY(retryAfter)} s.`;
-        return `The server answered with an error (${code || status}). Try again later.`;
-    }
-  },
+  refused: refusedIn('en', {
+    codes: {
+      feedback_rate: (seconds) => `That was a lot in a short time. Try again in ${seconds} s.`,
+      feedback_quota: 'The server takes no more from you today. Thank you; try again tomorrow.',
+      feedback_full: 'The server keeps no more photos at the moment. Try again another day.',
+      feedback_unavailable: (seconds) => `The server cannot keep it just now. Try again in ${seconds} s.`,
+      overloaded: (seconds) => `The server cannot keep it just now. Try again in ${seconds} s.`,
+      not_ready: (seconds) => `The server cannot keep it just now. Try again in ${seconds} s.`,
+      unknown_label: 'The server’s model has no such label. Load the page again.',
+      body_too_large: 'The photo is larger than the server accepts.',
+      too_many_pixels: 'The photo is larger than the server accepts.',
+      upload_timeout: 'It took the server too long. Try again later.',
+      timeout: 'It took the server too long. Try again later.',
+    },
+    tooLargeOnTheWay: 'The photo is larger than the way to the server allows.',
+  }),
 };
 
 const zh: FeedbackTexts = {
@@ -114,40 +95,22 @@ const zh: FeedbackTexts = {
   sending: '正在等待服务器……',
   kept: (label, id) => `谢谢。您的说法：${label}。如需删除，请把这个编号告诉服务器的运营者：${id}`,
   again: '更改说法',
-  refused: (refusal) => {
-    if (refusal.kind === 'unreachable') return '无法连接服务器。请检查网络后重试。';
-    if (refusal.kind === 'late') return '服务器一分钟内没有回答。请稍后重试。';
-    const { code, status, retryAfter } = refusal;
-    switch (code) {
-      case 'feedback_rate':
-        return `短时间内反馈过多。请在 ${RETRY(retryAfter)} 秒后重试。`;
-      case 'feedback_quota':
-        return '服务器今天不再接收您的反馈。谢谢，请明天再试。';
-      case 'feedback_full':
-        return '服务器目前不再保存照片。请改天再试。';
-      case 'feedback_unavailable':
-      case 'overloaded':
-      case 'not_ready':
-        return `服务器暂时无法保存。请在 ${RETRY(retryAfter)} 秒后重试。`;
-      case 'unknown_label':
-        return '服务器的模型没有这个标签。请重新加载页面。';
-      case 'body_too_large':
-      case 'too_many_pixels':
-        return '照片超过服务器允许的大小。';
-      case 'unsupported_format':
-        return '服务器不支持这种文件。请将图片另存为 JPEG 或 PNG。';
-      case 'not_an_image':
-      case 'broken_image':
-        return '服务器无法将这个文件读作图片：它可能已损坏。';
-      case 'upload_timeout':
-      case 'timeout':
-        return '服务器用时过长。请稍后重试。';
-      default:
-        if (status === 413) return '照片超过通往服务器的途中允许的大小。';
-        if (status === 429) return `请求过多。请在 ${RETRY(retryAfter)} 秒后重试。`;
-        return `服务器返回了错误（${code || status}）。请稍后重试。`;
-    }
-  },
+  refused: refusedIn('zh', {
+    codes: {
+      feedback_rate: (seconds) => `短时间内反馈过多。请在 ${seconds} 秒后重试。`,
+      feedback_quota: '服务器今天不再接收您的反馈。谢谢，请明天再试。',
+      feedback_full: '服务器目前不再保存照片。请改天再试。',
+      feedback_unavailable: (seconds) => `服务器暂时无法保存。请在 ${seconds} 秒后重试。`,
+      overloaded: (seconds) => `服务器暂时无法保存。请在 ${seconds} 秒后重试。`,
+      not_ready: (seconds) => `服务器暂时无法保存。请在 ${seconds} 秒后重试。`,
+      unknown_label: '服务器的模型没有这个标签。请重新加载页面。',
+      body_too_large: '照片超过服务器允许的大小。',
+      too_many_pixels: '照片超过服务器允许的大小。',
+      upload_timeout: '服务器用时过长。请稍后重试。',
+      timeout: '服务器用时过长。请稍后重试。',
+    },
+    tooLargeOnTheWay: '照片超过通往服务器的途中允许的大小。',
+  }),
 };
 
 export const FEEDBACK_TEXTS: Readonly<Record<Language, FeedbackTexts>> = { en, zh };
