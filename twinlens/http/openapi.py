@@ -12,7 +12,7 @@ import twinlens
 from twinlens.contract import Contract
 from twinlens.decode import MEDIA_TYPES
 from twinlens.http import openapi_feedback, problems
-from twinlens.http.openapi_parts import REF, problem_responses, ref, text
+from twinlens.http.openapi_parts import BINARY, REF, image_form, problem_responses, ref, text
 from twinlens.http.request import IMAGE_FIELD, TOP_K, K, Number
 from twinlens.settings import Settings
 from twinlens.similar.options import KINDS
@@ -130,7 +130,6 @@ def _similar() -> dict[str, Any]:
 
 def _asked(number: Number) -> dict[str, Any]:
     """What a request is made of: an image, and a number."""
-    binary = {"type": "string", "contentMediaType": "application/octet-stream"}
     formats = ", ".join(MEDIA_TYPES)
     schema = {"type": "integer", "minimum": 1, "maximum": number.most, "default": number.default}
     explanation = _HELP[number.name]
@@ -143,19 +142,9 @@ def _asked(number: Number) -> dict[str, Any]:
         "requestBody": {
             "required": True,
             "content": {
-                "multipart/form-data": {
-                    "schema": {
-                        "type": "object",
-                        "required": [IMAGE_FIELD],
-                        "properties": {
-                            IMAGE_FIELD: binary | {"description": "The image, as a file with a name."},
-                            number.name: schema | {"description": explanation},
-                        },
-                    },
-                    "encoding": {IMAGE_FIELD: {"contentType": "application/octet-stream, image/*"}},
-                },
-                "image/*": {"schema": binary},
-                "application/octet-stream": {"schema": binary},
+                **image_form({number.name: schema | {"description": explanation}}),
+                "image/*": {"schema": BINARY},
+                "application/octet-stream": {"schema": BINARY},
             },
         },
     }

@@ -10,8 +10,7 @@ from twinlens.feedback.rows import Feedback, State
 from twinlens.feedback.verdict import Verdict
 from twinlens.http.feedback import DEFAULT_LIMIT, LABEL_FIELD, MODEL_FIELD, MOST_LIMIT
 from twinlens.http.metrics import FEEDBACK_ROUTES
-from twinlens.http.openapi_parts import REF, problem_responses, ref
-from twinlens.http.request import IMAGE_FIELD
+from twinlens.http.openapi_parts import REF, image_form, problem_responses, ref
 from twinlens.settings import Settings
 
 TAKE_CODES: Final = (
@@ -76,35 +75,16 @@ def described(settings: Settings) -> Described:
 
 
 def _take() -> dict[str, Any]:
-    binary = {"type": "string", "contentMediaType": "application/octet-stream"}
+    label = "The label that is right, one of the contract's; empty or absent for none of them."
+    model = "Digest of the contract of the model whose answer was seen."
+    fields = {LABEL_FIELD: {"type": "string", "description": label}, MODEL_FIELD: _DIGEST | {"description": model}}
     kept = {"application/json": {"schema": ref("FeedbackTaken")}}
     return {
         "operationId": "giveFeedback",
         "summary": "Say what a photo shows, after the model answered.",
         "description": "Of the photo nothing but the picture is kept. The server has its own model answer it again. "
         "The last word of one client on one photo counts. Nothing is trained on before a person has looked at it.",
-        "requestBody": {
-            "required": True,
-            "content": {
-                "multipart/form-data": {
-                    "schema": {
-                        "type": "object",
-                        "required": [IMAGE_FIELD],
-                        "properties": {
-                            IMAGE_FIELD: binary | {"description": "The image, as a file with a name."},
-                            LABEL_FIELD: {
-                                "type": "string",
-                                "description": "The label that is right, one of the contract's; empty or absent for "
-                                "none of them.",
-                            },
-                            MODEL_FIELD: _DIGEST
-                            | {"description": "Digest of the contract of the model whose answer was seen."},
-                        },
-                    },
-                    "encoding": {IMAGE_FIELD: {"contentType": "application/octet-stream, image/*"}},
-                }
-            },
-        },
+        "requestBody": {"required": True, "content": image_form(fields)},
         "responses": {
             "200": {"description": "This client has said the same of this photo before.", "content": kept},
             "201": {"description": "It is kept.", "content": kept},

@@ -7,9 +7,12 @@ from typing import Any, Final
 
 from twinlens.errors import CODES
 from twinlens.http import problems
+from twinlens.http.request import IMAGE_FIELD
 
 REF: Final = "#/components/schemas/{model}"
 """Where a schema stands, by its name."""
+BINARY: Final = {"type": "string", "contentMediaType": "application/octet-stream"}
+"""Bytes, of an image."""
 _RETRY_AFTER: Final = {
     "Retry-After": {"description": "Seconds to wait before the next try.", "schema": {"type": "integer"}}
 }
@@ -23,6 +26,20 @@ def text(description: str) -> dict[str, Any]:
 def ref(name: str) -> dict[str, str]:
     """A schema of the document, by its name."""
     return {"$ref": REF.format(model=name)}
+
+
+def image_form(fields: dict[str, Any]) -> dict[str, Any]:
+    """A form, multipart/form-data, with an image as a file and other fields that may be left out.
+
+    :param fields: schemas of the other fields, by name.
+    """
+    image = BINARY | {"description": "The image, as a file with a name."}
+    return {
+        "multipart/form-data": {
+            "schema": {"type": "object", "required": [IMAGE_FIELD], "properties": {IMAGE_FIELD: image, **fields}},
+            "encoding": {IMAGE_FIELD: {"contentType": "application/octet-stream, image/*"}},
+        }
+    }
 
 
 def problem_responses(codes: Iterable[str]) -> dict[str, Any]:
