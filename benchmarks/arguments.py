@@ -13,18 +13,6 @@ from benchmarks.results import portable
 from twinlens.errors import TwinlensError
 
 
-def number(kind: type[int] | type[float], low: float, high: float = 1e9) -> Callable[[str], float]:
-    """A type of argument: a number within bounds, the bounds included."""
-
-    def read(text: str) -> float:
-        value = kind(text)
-        if not low <= value <= high:
-            raise argparse.ArgumentTypeError(f"{text} is not a number from {low:g} to {high:g}")
-        return value
-
-    return read
-
-
 def names(known: Collection[str]) -> Callable[[str], list[str]]:
     """A type of argument: some of the known names, with commas between them."""
 

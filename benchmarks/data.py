@@ -25,13 +25,14 @@ from typing import Any, Final
 
 import numpy as np
 
-from benchmarks.arguments import make_command, number, reported
+from benchmarks.arguments import make_command, reported
 from benchmarks.results import RESULTS, Goal, commit, outcome, result, significant, write_result
 from training import networks
 from training.dataset.check import Checked, check
 from training.dataset.embeddings import ARCH
 from training.dataset.importing import import_folder
 from training.dataset.intake import About
+from twinlens.arguments import integer, number
 from twinlens.dataset import manifest
 from twinlens.dataset.manifest import Row
 from twinlens.errors import TwinlensError
@@ -130,8 +131,8 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(prog="python -m benchmarks.data", description=__doc__.split("\n\n")[0])
     add = made.add_argument
     add("photos", type=Path, help="folder of labelled photos")
-    add("--share", type=number(float, 0.001, 0.5), default=0.05, help="labels to change (%(default)s)")
-    add("--seeds", type=number(int, 1, 100), default=5, help="how often, with other labels each time (%(default)s)")
+    add("--share", type=number(0.001, 0.5), default=0.05, help="labels to change (%(default)s)")
+    add("--seeds", type=integer(1, 100), default=5, help="how often, with other labels each time (%(default)s)")
     add("--arch", default=ARCH, help="network of the embeddings (%(default)s)")
     add("--init", default=networks.IMAGENET, help="its weights (%(default)s)")
     add("--work", type=Path, help="folder of the copy, kept for the next time (default: a temporary one)")

@@ -28,7 +28,7 @@ from training.export import export
 from training.progress import say
 from training.recipe import train
 from training.target import open_photos, open_target
-from training.train import whole
+from twinlens.arguments import integer
 from twinlens.classifier import Classifier
 from twinlens.errors import TwinlensError
 from twinlens.footprint import export_sizes, latencies
@@ -148,9 +148,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--networks", default=NAMES, metavar="A,B", help="torchvision's names (%(default)s)")
     add("--init", action="append", default=[], metavar="NAME=FILE", help="initial weights of one network")
     add("--other-init", default=networks.IMAGENET, help="initial weights of the others (%(default)s)")
-    add("--epochs", type=whole(1), help="of each training (the recipe's)")
-    add("--train-size", type=whole(8), nargs="+", help="as for `python -m training train` (the recipe's)")
-    add("--seed", type=whole(0), help="as for `python -m training train` (the recipe's)")
+    add("--epochs", type=integer(1), help="of each training (the recipe's)")
+    add("--train-size", type=integer(8), nargs="+", help="as for `python -m training train` (the recipe's)")
+    add("--seed", type=integer(0), help="as for `python -m training train` (the recipe's)")
     add("--work", type=Path, default=WORK, metavar="FOLDER", help="where runs and models are kept, to go on with")
     add("--out", type=Path, default=RESULTS / "networks.json", help="result file (%(default)s)")
     return parser

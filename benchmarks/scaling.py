@@ -15,12 +15,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.results import RESULTS, portable, read_result, significant
+from twinlens.arguments import integer, number
 from twinlens.errors import TwinlensError
 
 UTILISATION: Final = 0.6
 """The share of its cores that a server is planned to use; queues grow long above it."""
 HOURS_PER_MONTH: Final = 730.0
 _SECONDS_PER_HOUR: Final = 3600.0
+_POSITIVE: Final = number(0, above=True)
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,8 @@ def measured(path: Path, server: str, connections: int, photo: str) -> Replica:
             )
         (row,) = found
         cpu: float | None = row.get("cpu_seconds_per_1000")
-        return Replica(_positive(row["requests_per_second"]), _positive(content["machine"]["cores"]), cpu)
+        per_second, cores = row["requests_per_second"], content["machine"]["cores"]
+        return Replica(_POSITIVE(str(per_second)), _POSITIVE(str(cores)), cpu)
     except (KeyError, TypeError, ValueError, AttributeError, argparse.ArgumentTypeError):
         raise TwinlensError(
             "invalid_data", f"{portable(path)} lacks the figures of that row, or its machine. Measure it anew."
@@ -152,53 +155,25 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.scaling", description="Replicas and cost for so many photos a second."
     )
-    parser.add_argument("--rate", type=_positive, required=True, help="photos a second at the peak")
-    parser.add_argument("--mean", type=_positive, help="photos a second over the whole month (as at the peak)")
-    parser.add_argument("--price", type=_positive, required=True, help="of one core for an hour, in any currency")
-    parser.add_argument("--headroom", type=_share, default=1 - UTILISATION, help="share kept free (%(default)g)")
-    parser.add_argument("--spare", type=_count, default=1, help="replicas beyond those needed (%(default)s)")
-    parser.add_argument("--per-replica", type=_positive, help="photos a second of one replica, instead of a result")
-    parser.add_argument("--cores", type=_positive, help="cores of that replica")
-    parser.add_argument("--cpu-per-1000", type=_positive, help="CPU seconds that 1,000 photos take it")
+    parser.add_argument("--rate", type=_POSITIVE, required=True, help="photos a second at the peak")
+    parser.add_argument("--mean", type=_POSITIVE, help="photos a second over the whole month (as at the peak)")
+    parser.add_argument("--price", type=_POSITIVE, required=True, help="of one core for an hour, in any currency")
+    parser.add_argument(
+        "--headroom", type=number(0, 1, below=True), default=1 - UTILISATION, help="share kept free (%(default)g)"
+    )
+    parser.add_argument("--spare", type=integer(0), default=1, help="replicas beyond those needed (%(default)s)")
+    parser.add_argument("--per-replica", type=_POSITIVE, help="photos a second of one replica, instead of a result")
+    parser.add_argument("--cores", type=_POSITIVE, help="cores of that replica")
+    parser.add_argument("--cpu-per-1000", type=_POSITIVE, help="CPU seconds that 1,000 photos take it")
     parser.add_argument("--results", type=Path, default=RESULTS / "server.json", help="what `make bench-server` wrote")
     parser.add_argument("--server", default="twinlens", help="of which server there (%(default)s)")
-    parser.add_argument("--connections", type=_count, default=32, help="with so many connections (%(default)s)")
+    parser.add_argument("--connections", type=integer(0), default=32, help="with so many connections (%(default)s)")
     parser.add_argument("--photo", default="500x375", help="and photos of this size (%(default)s)")
     return parser
 
 
 def _cores(number: float) -> str:
     return f"{number:g} core{'' if number == 1 else 's'}"
-
-
-def _positive(value: Any) -> float:
-    number = _number(value)
-    if number <= 0:
-        raise argparse.ArgumentTypeError(f"{value} is not above 0")
-    return number
-
-
-def _share(text: str) -> float:
-    number = _number(text)
-    if not 0 <= number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is no share from 0 to below 1")
-    return number
-
-
-def _count(text: str) -> int:
-    if not (text.isascii() and text.isdigit()):
-        raise argparse.ArgumentTypeError(f"{text} is no whole number of 0 or more")
-    return int(text)
-
-
-def _number(value: Any) -> float:
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        raise argparse.ArgumentTypeError(f"{value} is no number") from None
-    if not math.isfinite(number):
-        raise argparse.ArgumentTypeError(f"{value} is no number")
-    return number
 
 
 if __name__ == "__main__":

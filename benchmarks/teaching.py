@@ -22,8 +22,9 @@ from scipy.optimize import minimize
 from skimage import data as pictures
 from tqdm import tqdm
 
-from benchmarks.arguments import make_command, number
+from benchmarks.arguments import make_command
 from benchmarks.results import RESULTS, ROOT, commit, measured_with, read_result, result, significant, write_result
+from twinlens.arguments import integer
 from twinlens.contract import Contract
 from twinlens.decode import Decoded, Limits
 from twinlens.errors import TwinlensError
@@ -290,7 +291,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and write; status 2 if there are no photos."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.teaching", description="Compare ways to learn labels.")
     parser.add_argument("photos", type=Path, help="data set with test/ and validation/, which are used")
-    parser.add_argument("--rounds", type=number(int, 1), default=40, help="rounds of each number of examples (40)")
+    parser.add_argument("--rounds", type=integer(1), default=40, help="rounds of each number of examples (40)")
     parser.add_argument("--out", type=Path, default=RESULTS / "teaching.json", metavar="FILE", help="result file")
     options = parser.parse_args(arguments)
     measured_at = commit()

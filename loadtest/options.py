@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from benchmarks.arguments import make_command, names, number
+from benchmarks.arguments import make_command, names
 from benchmarks.results import RESULTS, ROOT
 from loadtest.limit import Method
 from loadtest.profiles import DEVICES, NETWORKS, Device, Network
+from twinlens.arguments import integer, number
 from twinlens.errors import TwinlensError
 
 WORK: Final = ROOT / "build" / "loadtest"
@@ -55,15 +56,15 @@ def parse(arguments: Sequence[str] | None = None, results: Path = RESULTS) -> Op
     )
     add = parser.add_argument
     add("photos", nargs="?", type=Path, help="folder of photos; pictures made by code without it")
-    add("--count", type=number(int, 1), default=100, help="photos of a visit (%(default)s)")
-    add("--phone-share", type=number(float, 0, 1), default=0.1, help="share of 12-megapixel ones (%(default)s)")
+    add("--count", type=integer(1), default=100, help="photos of a visit (%(default)s)")
+    add("--phone-share", type=number(0, 1), default=0.1, help="share of 12-megapixel ones (%(default)s)")
     add("--phone-size", type=_size, default=(4000, 3000), metavar="WxH", help="size of those, for trying (4000x3000)")
     add("--networks", type=names(NETWORKS), default=list(NETWORKS), help=f"some of {','.join(NETWORKS)}")
     add("--devices", type=names(DEVICES), default=list(DEVICES), help=f"some of {','.join(DEVICES)}")
-    add("--seconds", type=number(float, 1), default=120.0, help="longest first visit; beyond, it is modelled")
-    add("--load-seconds", type=number(float, 1), default=20.0, help="how long a stage of locust lasts (%(default)s)")
-    add("--load-users", type=number(int, 1), default=16, help="users of locust's last stage (%(default)s)")
-    add("--core-hour", type=number(float, 0), default=0.04, help="price of one core for an hour (%(default)s)")
+    add("--seconds", type=number(1), default=120.0, help="longest first visit; beyond, it is modelled")
+    add("--load-seconds", type=number(1), default=20.0, help="how long a stage of locust lasts (%(default)s)")
+    add("--load-users", type=integer(1), default=16, help="users of locust's last stage (%(default)s)")
+    add("--core-hour", type=number(0), default=0.04, help="price of one core for an hour (%(default)s)")
     add("--limit", choices=("auto", "cgroup", "signals"), default="auto", help="what makes devices slow (%(default)s)")
     add("--fresh", action="store_true", help="measure everything anew instead of going on where a run was stopped")
     add("--work", type=Path, default=WORK, help="folder of what is measured so far (build/loadtest)")

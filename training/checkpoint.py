@@ -7,16 +7,45 @@ from __future__ import annotations
 
 import hashlib
 import io
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import torch
 
+from training.run import Run
 from twinlens.errors import TwinlensError
 from twinlens.store import write_atomically
 
 BEST: Final = "best.pt"
 LAST: Final = "last.pt"
+_RECORD: Final = "record"
+
+
+class Stateful(Protocol):
+    """What has a state: a network, an optimiser, a schedule."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Its state."""
+
+    def load_state_dict(self, state_dict: dict[str, Any], /) -> Any:
+        """Go back to a state."""
+
+
+def gathered(parts: Mapping[str, Stateful], record: Run) -> dict[str, Any]:
+    """The states of all that changes while a network learns, with the record of the run, for :func:`save`."""
+    return {**{name: part.state_dict() for name, part in parts.items()}, _RECORD: record.model_dump_json()}
+
+
+def handed_back(parts: Mapping[str, Stateful], state: Mapping[str, Any]) -> Run:
+    """Take every part back to its state.
+
+    :param state: from :func:`gathered` with the same parts.
+    :return: the record of the run as it was then.
+    """
+    for name, part in parts.items():
+        part.load_state_dict(state[name])
+    return Run.model_validate_json(state[_RECORD], strict=True)
 
 
 def save(path: Path, state: dict[str, Any]) -> None:

@@ -9,8 +9,9 @@ from torch import nn
 from torch.optim.lr_scheduler import OneCycleLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from training import networks
+from training import checkpoint, networks
 from training.arguments import Arguments
+from training.checkpoint import Stateful
 from training.continuing import norms
 from training.device import Precision
 from training.freezing import early_layers, freeze
@@ -35,19 +36,17 @@ class Learner(NamedTuple):
 
     def state(self, record: Run) -> dict[str, Any]:
         """What :meth:`restore` takes."""
-        return {**{name: part.state_dict() for name, part in self._parts()}, "record": record.model_dump_json()}
+        return checkpoint.gathered(self._parts(), record)
 
     def restore(self, state: dict[str, Any]) -> Run:
         """Go back to a state.
 
         :return: the record of the run as it was then.
         """
-        for name, part in self._parts():
-            part.load_state_dict(state[name])
-        return Run.model_validate_json(state["record"], strict=True)
+        return checkpoint.handed_back(self._parts(), state)
 
-    def _parts(self) -> list[tuple[str, Any]]:
-        return [(name, part) for name, part in self._asdict().items() if name != "still"]
+    def _parts(self) -> dict[str, Stateful]:
+        return {name: part for name, part in self._asdict().items() if name != "still"}
 
 
 def start(

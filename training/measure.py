@@ -16,7 +16,7 @@ from training.progress import say
 from training.report.write import METRICS, REPORT, write
 from training.run import as_json
 from training.target import Calibration, Measured, Target, open_photos, open_target
-from training.train import whole
+from twinlens.arguments import integer
 from twinlens.errors import TwinlensError
 from twinlens.inference import softmax
 from twinlens.store import write_atomically
@@ -41,7 +41,7 @@ def add_parser(commands: Any) -> None:
     add("--other-data", action="store_true", help="the photos need not be those that it was trained on")
     add(
         "--split-seed",
-        type=whole(0),
+        type=integer(0),
         default=0,
         help="of the split, where DATA has none of its own: what the model was trained with (default: 0)",
     )

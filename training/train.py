@@ -12,6 +12,8 @@ from training.distributed import joined
 from training.progress import say
 from training.recipe import train
 from training.run import RUN, refuse_among_photos
+from training.running import add_running
+from twinlens.arguments import integer, number
 from twinlens.errors import TwinlensError
 
 
@@ -38,11 +40,11 @@ def add_parser(commands: Any) -> None:
         help="imagenet (torchvision's download), none, path of a state dict, or folder of a run or of a model, from "
         "which learning goes on",
     )
-    add("--epochs", type=whole(1), default=default["epochs"], help="most epochs")
-    add("--image-size", type=whole(8), default=default["image_size"], help="edge of the served input, in pixels")
+    add("--epochs", type=integer(1), default=default["epochs"], help="most epochs")
+    add("--image-size", type=integer(8), default=default["image_size"], help="edge of the served input, in pixels")
     add(
         "--shorter-edge",
-        type=whole(8),
+        type=integer(8),
         default=argparse.SUPPRESS,
         help="pixels of the whole photo's shorter edge before the served crop (default: the image size)",
     )
@@ -54,15 +56,15 @@ def add_parser(commands: Any) -> None:
     )
     add(
         "--train-size",
-        type=whole(8),
+        type=integer(8),
         nargs="+",
         default=default["train_size"],
         help="edge of the training crops, in pixels; of several, each is used for an equal part of the epochs",
     )
-    add("--batch-size", type=whole(2), default=default["batch_size"], help="photos in a step")
+    add("--batch-size", type=integer(2), default=default["batch_size"], help="photos in a step")
     add(
         "--freeze",
-        type=whole(0),
+        type=integer(0),
         default=default["freeze"],
         help="keep the initial weights of the layers whose maps are at least the image size over this (0: learn all)",
     )
@@ -82,28 +84,17 @@ def add_parser(commands: Any) -> None:
     add("--teaching", type=number(0, 1), default=default["teaching"], help="weight of the teachers in the loss")
     add("--ema", type=number(0, 0.99999), default=default["ema"], help="decay of the moving average, per step")
     add("--crop-area", type=number(0.01, 1), default=default["crop_area"], help="smallest part of a photo in a crop")
-    add("--patience", type=whole(1), default=default["patience"], help="epochs without a better one before it stops")
-    add("--seed", type=whole(0), default=default["seed"], help="of weights that begin random, the order and the crops")
+    add("--patience", type=integer(1), default=default["patience"], help="epochs without a better one before it stops")
+    add(
+        "--seed", type=integer(0), default=default["seed"], help="of weights that begin random, the order and the crops"
+    )
     add(
         "--split-seed",
-        type=whole(0),
+        type=integer(0),
         default=default["split_seed"],
         help="of the split, where DATA has none of its own; runs of one soup, teachers and learners share it",
     )
-    add("--device", choices=["auto", "cpu", "cuda"], default=default["device"], help="where the network runs")
-    add(
-        "--workers",
-        type=whole(0),
-        default=argparse.SUPPRESS,
-        help="processes that augment (default: one; with a GPU or too little memory as many as there are cores)",
-    )
-    add(
-        "--memory-mib",
-        type=whole(0),
-        default=default["memory_mib"],
-        help="most memory for decoded photos, in MiB; never more than half of what is free",
-    )
-    add("--resume", action="store_true", help="go on where the run in --out stopped")
+    add_running(parser, default)
     parser.set_defaults(func=run)
 
 
@@ -126,29 +117,3 @@ def run(options: argparse.Namespace) -> None:
     with joined() as group:
         train(arguments, group)
     say(f"{arguments.out / RUN}")
-
-
-def whole(low: int) -> Any:
-    """A reader of whole numbers of at least ``low``, for argparse."""
-
-    def cast(text: str) -> int:
-        value = int(text)
-        if value < low:
-            raise argparse.ArgumentTypeError(f"{value} is below {low}")
-        return value
-
-    cast.__name__ = "whole number"
-    return cast
-
-
-def number(low: float, high: float) -> Any:
-    """A reader of numbers from ``low`` to ``high``, for argparse."""
-
-    def cast(text: str) -> float:
-        value = float(text)
-        if not low <= value <= high:
-            raise argparse.ArgumentTypeError(f"{value:g} is not within {low:g} to {high:g}")
-        return value
-
-    cast.__name__ = "number"
-    return cast

@@ -10,8 +10,9 @@ from typing import Any
 from training.progress import say
 from training.rounding import WEIGHTS, integer_bits
 from training.run import RUN, refuse_among_photos
-from training.train import number, whole
+from training.running import add_running
 from training.tuning import Tuning, tune
+from twinlens.arguments import integer, number
 
 
 def add_parser(commands: Any) -> None:
@@ -43,37 +44,24 @@ def add_parser(commands: Any) -> None:
         default=argparse.SUPPRESS,
         help="folder of the photos that SOURCE was trained on (for a run by default where it read them)",
     )
-    add("--epochs", type=whole(1), default=default["epochs"], help="epochs, all of which are done")
+    add("--epochs", type=integer(1), default=default["epochs"], help="epochs, all of which are done")
     add("--lr", type=number(0, 1), default=default["lr"], help="learning rate at first; it falls to 0 as a cosine does")
-    add("--batch-size", type=whole(2), default=default["batch_size"], help="photos in a step")
+    add("--batch-size", type=integer(2), default=default["batch_size"], help="photos in a step")
     add(
         "--train-size",
-        type=whole(8),
+        type=integer(8),
         default=argparse.SUPPRESS,
         help="edge of the crops to learn from, in pixels (default: the served size)",
     )
     add("--crop-area", type=number(0.01, 1), default=default["crop_area"], help="smallest part of a photo in a crop")
-    add("--seed", type=whole(0), default=default["seed"], help="of the order and the crops")
+    add("--seed", type=integer(0), default=default["seed"], help="of the order and the crops")
     add(
         "--split-seed",
-        type=whole(0),
+        type=integer(0),
         default=default["split_seed"],
         help="of a published model's photos, where DATA has no splits of its own: what it was trained with",
     )
-    add("--device", choices=["auto", "cpu", "cuda"], default=default["device"], help="where the network runs")
-    add(
-        "--workers",
-        type=whole(0),
-        default=argparse.SUPPRESS,
-        help="processes that augment (default: one; with a GPU or too little memory as many as there are cores)",
-    )
-    add(
-        "--memory-mib",
-        type=whole(0),
-        default=default["memory_mib"],
-        help="most memory for decoded photos, in MiB; never more than half of what is free",
-    )
-    add("--resume", action="store_true", help="go on where the run in --out stopped")
+    add_running(parser, default)
     parser.set_defaults(func=run)
 
 

@@ -228,19 +228,17 @@ class Learner:
 
     def state(self, record: Run) -> dict[str, Any]:
         """What :meth:`restore` takes."""
-        return {**{name: part.state_dict() for name, part in self._parts()}, "record": record.model_dump_json()}
+        return checkpoint.gathered(self._parts(), record)
 
     def restore(self, state: dict[str, Any]) -> Run:
         """Go back to a state.
 
         :return: the record of the run as it was then.
         """
-        for name, part in self._parts():
-            part.load_state_dict(state[name])
-        return Run.model_validate_json(state["record"], strict=True)
+        return checkpoint.handed_back(self._parts(), state)
 
-    def _parts(self) -> list[tuple[str, Any]]:
-        return [("network", self.network), ("optimizer", self.optimizer), ("schedule", self.schedule)]
+    def _parts(self) -> dict[str, checkpoint.Stateful]:
+        return {"network": self.network, "optimizer": self.optimizer, "schedule": self.schedule}
 
 
 def _learn(

@@ -13,10 +13,10 @@ import io
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Final
 
 import twinlens
+from twinlens.arguments import integer, path
 from twinlens.errors import TwinlensError
 from twinlens.settings import ROOT, Settings, variable
 from twinlens.similar.arguments import add_parser as add_index
@@ -148,21 +148,21 @@ def _parser() -> argparse.ArgumentParser:
         description="Write the page, and of the model what the page reads, as a folder that works from any path of any "
         "static host, with header files for the usual ones. A folder that holds anything else is never replaced.",
     )
-    site.add_argument("out", type=_path, metavar="OUT", help="folder to write")
+    site.add_argument("out", type=path, metavar="OUT", help="folder to write")
     site.add_argument(
-        "--gallery", type=_path, metavar="FILE", help="what `twinlens index gallery` wrote, for the page to search"
+        "--gallery", type=path, metavar="FILE", help="what `twinlens index gallery` wrote, for the page to search"
     )
     classify = commands.add_parser("classify", help="classify image files, as the server would")
-    classify.add_argument("files", nargs="+", type=_path, metavar="FILE", help="an image, or a folder of images")
+    classify.add_argument("files", nargs="+", type=path, metavar="FILE", help="an image, or a folder of images")
     form = classify.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="write JSON Lines: one object a file")
-    form.add_argument(
-        "--out", type=_path, metavar="FILE", help="write a Parquet file: a row a photo, also if it failed"
-    )
-    classify.add_argument("--top-k", type=_top_k, default=5, metavar="K", help="how many labels at most (5)")
+    form.add_argument("--out", type=path, metavar="FILE", help="write a Parquet file: a row a photo, also if it failed")
+    classify.add_argument("--top-k", type=integer(1), default=5, metavar="K", help="how many labels at most (5)")
     bulk = classify.add_argument_group("with --out", "Many photos, in several processes; one that was stopped goes on.")
     bulk.add_argument("--engine", choices=("processes", "ray"), help="what runs it (processes)")
-    bulk.add_argument("--workers", type=_top_k, default=0, metavar="N", help="processes (as many as there are cores)")
+    bulk.add_argument(
+        "--workers", type=integer(1), default=0, metavar="N", help="processes (as many as there are cores)"
+    )
     bulk.add_argument("--ray-address", metavar="ADDRESS", help="of a Ray cluster (one on this machine, for this job)")
     compare = commands.add_parser(
         "compare",
@@ -170,15 +170,13 @@ def _parser() -> argparse.ArgumentParser:
         description="Put two models side by side on the same photos: accuracy, size and speed of both, and the photos "
         "on which they differ.",
     )
-    compare.add_argument("a", type=_path, metavar="A", help="folder of a model, or of one of its versions")
-    compare.add_argument("b", type=_path, metavar="B", help="the other one's")
-    compare.add_argument(
-        "--data", type=_path, required=True, metavar="PHOTOS", help="one folder a label, or any photos"
-    )
+    compare.add_argument("a", type=path, metavar="A", help="folder of a model, or of one of its versions")
+    compare.add_argument("b", type=path, metavar="B", help="the other one's")
+    compare.add_argument("--data", type=path, required=True, metavar="PHOTOS", help="one folder a label, or any photos")
     compare.add_argument(
         "--split", choices=("train", "validation", "test"), help="which photos, if PHOTOS has splits (validation)"
     )
-    compare.add_argument("--out", type=_path, metavar="FILE", help="write a page of HTML, the differing photos in it")
+    compare.add_argument("--out", type=path, metavar="FILE", help="write a page of HTML, the differing photos in it")
     compare.add_argument("--json", action="store_true", help="print every figure as one JSON object")
     review = commands.add_parser(
         "review",
@@ -187,20 +185,22 @@ def _parser() -> argparse.ArgumentParser:
         "relabel, set aside, undo, all by the keyboard. Every decision is a line of DATA/.reviews.jsonl and a new "
         "manifest; no photo is changed or deleted.",
     )
-    review.add_argument("data", type=_path, metavar="DATA", help="folder of the data set, which has a manifest")
+    review.add_argument("data", type=path, metavar="DATA", help="folder of the data set, which has a manifest")
     review.add_argument("--who", metavar="NAME", help="recorded with each decision (whoever is logged in)")
-    review.add_argument("--issues", type=_path, metavar="FILE", help="check.json (report/data/NAME/check.json, if any)")
+    review.add_argument("--issues", type=path, metavar="FILE", help="check.json (report/data/NAME/check.json, if any)")
     review.add_argument(
         "--feedback",
         metavar="ADDRESS",
         help="server whose feedback is looked at, with the token of TWINLENS_FEEDBACK_TOKEN (the settings' own store)",
     )
     review.add_argument("--no-model", action="store_true", help="do not ask the model in use about the photos")
-    review.add_argument("--port", dest="at", type=_port, default=3001, metavar="PORT", help="port to listen on (3001)")
+    review.add_argument(
+        "--port", dest="at", type=integer(1, 65535), default=3001, metavar="PORT", help="port to listen on (3001)"
+    )
     review.add_argument(
         "--page",
         dest="review_page",
-        type=_path,
+        type=path,
         default=ROOT / "web" / "dist-review",
         metavar="FOLDER",
         help=argparse.SUPPRESS,
@@ -216,11 +216,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     rollback.add_argument("version_name", nargs="?", metavar="VERSION", help="which (what the one in use has replaced)")
     rollback.add_argument("--who", metavar="NAME", help="recorded in the log (whoever is logged in)")
-    add_index(commands, _path)
+    add_index(commands)
     for command in (serve, site):
-        command.add_argument("--page", type=_path, metavar="FOLDER", help="folder of the built page")
+        command.add_argument("--page", type=path, metavar="FOLDER", help="folder of the built page")
     for command in (serve, site, classify, review, models, rollback):
-        command.add_argument("--models", type=_path, metavar="FOLDER", help="folder that holds the models")
+        command.add_argument("--models", type=path, metavar="FOLDER", help="folder that holds the models")
         command.add_argument("--model", metavar="NAME", help="name of the model in use")
     return parser
 
@@ -240,21 +240,3 @@ def _add_feedback(commands: Any) -> None:
         each.add_argument("--json", action="store_true", help="write JSON: list one object a line, stats one object")
     remove = what.add_parser("remove", help="forget one visitor's word, and its photo if nobody else spoke of it")
     remove.add_argument("id", metavar="ID", help="of the feedback, as `list` shows it")
-
-
-def _path(text: str) -> Path:
-    if not text:  # an unset variable of a script, which Path would take for the working directory
-        raise argparse.ArgumentTypeError("the name of a file or folder is empty")
-    return Path(text)
-
-
-def _top_k(text: str) -> int:
-    if not (text.isascii() and text.isdigit()) or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 up")
-    return int(text)
-
-
-def _port(text: str) -> int:
-    if not (text.isascii() and text.isdigit()) or not 1 <= int(text) <= 65535:
-        raise argparse.ArgumentTypeError(f"{text!r} is no port from 1 to 65535")
-    return int(text)

@@ -20,11 +20,12 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.arguments import make_command, number, reported
+from benchmarks.arguments import make_command, reported
 from benchmarks.process import FAILED
 from benchmarks.results import RESULTS, ROOT, Goal, commit, outcome, result, significant, write_result
 from benchmarks.serving import ceiling
 from training.progress import say
+from twinlens.arguments import integer, number
 from twinlens.bulk.command import ENGINES, SUFFIX, Engine, parts_of
 from twinlens.classify import find
 from twinlens.errors import TwinlensError
@@ -145,8 +146,8 @@ def parser() -> argparse.ArgumentParser:
     )
     add = made.add_argument
     add("photos", type=Path, help="folder of photos, some thousand of them")
-    add("--rounds", type=number(int, 1, 100), default=ROUNDS, help="turns of each (%(default)s)")
-    add("--seconds", type=number(float, 0.5, 600), default=SECONDS, help="of the ceiling in a turn (%(default)s)")
+    add("--rounds", type=integer(1, 100), default=ROUNDS, help="turns of each (%(default)s)")
+    add("--seconds", type=number(0.5, 600), default=SECONDS, help="of the ceiling in a turn (%(default)s)")
     add("--work", type=Path, default=WORK, help="folder of the files that are written (build/bench-bulk)")
     return made
 

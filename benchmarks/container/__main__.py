@@ -18,6 +18,7 @@ from benchmarks.container.engine import Engine
 from benchmarks.results import RESULTS, ROOT, Goal, commit, outcome, result, significant, write_result
 from training.progress import say
 from twinlens import __version__
+from twinlens.arguments import integer
 from twinlens.errors import TwinlensError
 from twinlens.settings import Settings
 from twinlens.store import open_current
@@ -62,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--base", default=BASE, metavar="IMAGE", help="image with Python 3.11 or later and pip (%(default)s)")
     add("--engine", choices=ENGINES, help="what builds and runs it (the first of these that works)")
     add("--tag", default="twinlens", metavar="NAME", help="name of the image, which is kept (%(default)s)")
-    add("--rounds", type=_rounds, default=5, help="starts that are timed (%(default)s)")
+    add("--rounds", type=integer(1), default=5, help="starts that are timed (%(default)s)")
     add("--out", type=Path, default=RESULTS / "container.json", help="result file (%(default)s)")
     return parser
 
@@ -129,12 +130,6 @@ def _saved(engine: Engine, image: str, folder: Path) -> archive.Image:
         return archive.read(path)
     finally:
         path.unlink()
-
-
-def _rounds(text: str) -> int:
-    if not (text.isascii() and text.isdigit()) or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 up")
-    return int(text)
 
 
 if __name__ == "__main__":

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from benchmarks.arguments import make_command, names, number
+from benchmarks.arguments import make_command, names
 from benchmarks.page.plan import OURS, PAGES, PHOTOS, ROUNDS, minutes
 from benchmarks.results import RESULTS, ROOT
+from twinlens.arguments import integer
 from twinlens.errors import TwinlensError
 
 WORK: Final = ROOT / "build" / "bench-page"
@@ -52,8 +53,8 @@ def parse(arguments: Sequence[str] | None = None, results: Path = RESULTS) -> Op
     add = parser.add_argument
     add("photos", nargs="?", type=Path, help="data set with train, validation and test; scikit-image's without it")
     add("--only", type=names(PAGES), default=list(PAGES), metavar="A,B", help=f"some of {','.join(PAGES)}")
-    add("--rounds", type=number(int, 1), default=ROUNDS, help="how often each is measured (%(default)s)")
-    add("--warm", type=number(int, 1), default=PHOTOS, help="warm photos of a page in a round (%(default)s)")
+    add("--rounds", type=integer(1), default=ROUNDS, help="how often each is measured (%(default)s)")
+    add("--warm", type=integer(1), default=PHOTOS, help="warm photos of a page in a round (%(default)s)")
     add("--fresh", action="store_true", help="measure everything anew instead of going on where a run was stopped")
     add("--work", type=Path, default=WORK, help="folder of photos, weights and results so far (build/bench-page)")
     add("--cache", type=Path, metavar="FOLDER", help="folder of the peers' packages and environments")

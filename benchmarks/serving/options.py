@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from benchmarks.arguments import make_command, names, number
+from benchmarks.arguments import make_command, names
 from benchmarks.results import RESULTS, ROOT
 from benchmarks.serving.plan import CELLS, ROUNDS, SECONDS, SERVERS, minutes
+from twinlens.arguments import integer
 from twinlens.errors import TwinlensError
 
 WORK: Final = ROOT / "build" / "bench-server"
@@ -53,10 +54,10 @@ def parse(arguments: Sequence[str] | None = None, results: Path = RESULTS) -> Op
     add = parser.add_argument
     add("photos", nargs="?", type=Path, help="folder of photos; crops of scikit-image's pictures without it")
     add("--only", type=names(SERVERS), default=list(SERVERS), metavar="A,B", help=f"some of {','.join(SERVERS)}")
-    add("--rounds", type=number(int, 1), default=ROUNDS, help="how often each is measured (%(default)s)")
+    add("--rounds", type=integer(1), default=ROUNDS, help="how often each is measured (%(default)s)")
     add(
         "--seconds",
-        type=number(int, 1),
+        type=integer(1),
         default=SECONDS,
         help="whole seconds of a cell, twice that with 32 connections (%(default)s)",
     )

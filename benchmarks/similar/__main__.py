@@ -18,12 +18,13 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.arguments import make_command, number, reported
+from benchmarks.arguments import make_command, reported
 from benchmarks.process import FAILED, step
 from benchmarks.results import RESULTS, ROOT, Goal, commit, outcome, result, significant, write_result
 from benchmarks.similar import gallery
 from benchmarks.similar.vectors import jittered
 from training.progress import say
+from twinlens.arguments import integer, number
 from twinlens.errors import TwinlensError
 from twinlens.settings import Settings
 from twinlens.similar import folder as folders
@@ -165,11 +166,11 @@ def parser() -> argparse.ArgumentParser:
     )
     add = made.add_argument
     add("photos", type=Path, help="data set with test/ and others, a folder of photos for each label")
-    add("--vectors", type=number(int, 1000, 1e8), default=VECTORS, help="of the index (%(default)s)")
-    add("--gallery", type=number(int, 100, 1e6), default=GALLERY, help="photos of the page's gallery (%(default)s)")
-    add("--rounds", type=number(int, 1, 100), default=ROUNDS, help="turns of each (%(default)s)")
+    add("--vectors", type=integer(1000, 100_000_000), default=VECTORS, help="of the index (%(default)s)")
+    add("--gallery", type=integer(100, 1_000_000), default=GALLERY, help="photos of the page's gallery (%(default)s)")
+    add("--rounds", type=integer(1, 100), default=ROUNDS, help="turns of each (%(default)s)")
     add("--kind", default="auto", choices=("auto", "flat", "hnsw", "ivfpq"), help="of index (by size and recall)")
-    add("--recall", type=number(float, 0.1, 1), default=RECALL, help="that the index is tuned to (%(default)s)")
+    add("--recall", type=number(0.1, 1), default=RECALL, help="that the index is tuned to (%(default)s)")
     add("--work", type=Path, default=WORK, help="folder of the index and the gallery (build/bench-similar)")
     return made
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from training import networks
 from training.dataset import steps
-from training.train import number, whole
+from twinlens.arguments import integer, number
 from twinlens.dataset.manifest import MANIFEST
 
 
@@ -50,7 +50,7 @@ def _add_collect(parsers: Any) -> argparse.ArgumentParser:
     add("--search", choices=["openverse"], help="find photos there")
     add("--label", help="label of what is found")
     add("--query", help="what to search for (default: the label)")
-    add("--limit", type=whole(1), default=100, help="photos to find, at most (default: 100)")
+    add("--limit", type=integer(1), default=100, help="photos to find, at most (default: 100)")
     add(
         "--licence",
         action="append",
@@ -60,8 +60,8 @@ def _add_collect(parsers: Any) -> argparse.ArgumentParser:
     add("--source-url", help="address of the source, if not its usual one")
     add("--contact", help="your address or page, which servers are told beside the program's name")
     add("--per-second", type=number(0.01, 100), default=2.0, help="requests to one host a second (default: 2)")
-    add("--connections", type=whole(1), default=4, help="photos fetched at once (default: 4)")
-    add("--retries", type=whole(0), default=4, help="times that a failed request is sent again (default: 4)")
+    add("--connections", type=integer(1), default=4, help="photos fetched at once (default: 4)")
+    add("--retries", type=integer(0), default=4, help="times that a failed request is sent again (default: 4)")
     add("--timeout", type=number(0.1, 3600), default=30.0, help="seconds without a byte (default: 30)")
     add("--longest-wait", type=number(0, 86400), default=120.0, help="seconds a server may ask to wait (default: 120)")
     add("--max-mib", type=number(0.001, 4096), default=64.0, help="largest photo (default: 64)")
@@ -103,7 +103,7 @@ def _add_verify(parsers: Any) -> argparse.ArgumentParser:
         "to DATA/.quarantine, with the reason. Nothing is deleted; `restore` brings it back.",
     )
     add = step.add_argument
-    add("--min-edge", type=whole(1), default=32, help="pixels that the shorter edge must have (default: 32)")
+    add("--min-edge", type=integer(1), default=32, help="pixels that the shorter edge must have (default: 32)")
     add("--max-mib", type=number(0.001, 4096), default=64.0, help="largest file (default: 64)")
     add("--keep", action="append", default=[], metavar="REASON", help="list this reason but leave the file; repeatable")
     add("--dry-run", action="store_true", help="list only")
@@ -129,7 +129,7 @@ def _add_near(step: argparse.ArgumentParser) -> None:
     # What the hash's authors advise; the module that knows it takes a second to import.
     step.add_argument(
         "--near",
-        type=whole(0),
+        type=integer(0),
         default=31,
         help="bits of 256 by which perceptual hashes of the same picture may differ (default: 31)",
     )
@@ -148,7 +148,7 @@ def _add_split(parsers: Any) -> argparse.ArgumentParser:
     add = step.add_argument
     add("--validation", type=number(0, 0.9), default=0.1, help="part of each label (default: 0.1)")
     add("--test", type=number(0, 0.9), default=0.1, help="part of each label (default: 0.1)")
-    add("--seed", type=whole(0), default=0, help="decides which photos go where (default: 0)")
+    add("--seed", type=integer(0), default=0, help="decides which photos go where (default: 0)")
     add("--group", metavar="REGEX", help="photos whose path matches with the same first group belong together")
     add("--anew", action="store_true", help="divide all photos, whatever splits they have")
     _add_near(step)

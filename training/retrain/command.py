@@ -19,7 +19,7 @@ from training.retrain.steps import retrain, summary
 from training.retrain.watch import watch
 from training.rounding import WEIGHTS
 from training.run import as_json
-from training.train import number, whole
+from twinlens.arguments import integer, number
 from twinlens.errors import TwinlensError
 from twinlens.publishing import publisher
 
@@ -53,7 +53,7 @@ def add_parser(commands: Any) -> None:
     )
     add(
         "--watch",
-        type=whole(1),
+        type=integer(1),
         metavar="N",
         default=argparse.SUPPRESS,
         help="go on for ever: retrain whenever N photos were reviewed since",
@@ -79,10 +79,13 @@ def add_parser(commands: Any) -> None:
         "--label-margin", type=number(0, 1), default=limits.label_margin, help="of a label's recall that may be lost"
     )
     gate.add_argument(
-        "--label-photos", type=whole(1), default=limits.label_photos, help="photos that a label must lose to be refused"
+        "--label-photos",
+        type=integer(1),
+        default=limits.label_photos,
+        help="photos that a label must lose to be refused",
     )
     gate.add_argument(
-        "--enough", type=whole(1), default=limits.enough, help="photos from which on nothing lost has to be shown"
+        "--enough", type=integer(1), default=limits.enough, help="photos from which on nothing lost has to be shown"
     )
     gate.add_argument(
         "--test-changes",
@@ -97,16 +100,16 @@ def add_parser(commands: Any) -> None:
         "--not-sure", type=number(0, 1), default=limits.not_sure, help='by which the share of "not sure" may rise'
     )
     learning = parser.add_argument_group("the training")
-    learning.add_argument("--epochs", type=whole(1), default=recipe.epochs, help="most epochs")
+    learning.add_argument("--epochs", type=integer(1), default=recipe.epochs, help="most epochs")
     learning.add_argument("--lr-body", type=number(0, 1), default=recipe.lr_body, help="learning rate of the body")
     learning.add_argument("--lr-head", type=number(0, 1), default=recipe.lr_head, help="of the last layer")
     learning.add_argument(
-        "--train-size", type=whole(8), default=argparse.SUPPRESS, help="edge of the crops (the served input's)"
+        "--train-size", type=integer(8), default=argparse.SUPPRESS, help="edge of the crops (the served input's)"
     )
-    learning.add_argument("--batch-size", type=whole(2), default=recipe.batch_size, help="photos in a step")
-    learning.add_argument("--seed", type=whole(0), default=recipe.seed, help="of the order and the crops")
+    learning.add_argument("--batch-size", type=integer(2), default=recipe.batch_size, help="photos in a step")
+    learning.add_argument("--seed", type=integer(0), default=recipe.seed, help="of the order and the crops")
     learning.add_argument("--device", choices=["auto", "cpu", "cuda"], default=recipe.device, help="where it runs")
-    learning.add_argument("--workers", type=whole(0), default=argparse.SUPPRESS, help="processes that augment")
+    learning.add_argument("--workers", type=integer(0), default=argparse.SUPPRESS, help="processes that augment")
     parser.set_defaults(func=run)
 
 

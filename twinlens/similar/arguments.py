@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Final
 
+from twinlens.arguments import integer, number, path
 from twinlens.similar.options import DIMENSIONS, KINDS, RECALL
 
 DEFAULT_K: Final = 10
+_COUNT: Final = integer(1, 1_000_000)
 
 
-def add_parser(commands: Any, path: Callable[[str], Path]) -> None:
+def add_parser(commands: Any) -> None:
     """Declare the command and its own commands.
 
     :param commands: what :meth:`argparse.ArgumentParser.add_subparsers` gave.
-    :param path: reads an argument that is a file or a folder.
     """
     parser = commands.add_parser(
         "index",
@@ -53,7 +52,7 @@ def add_parser(commands: Any, path: Callable[[str], Path]) -> None:
     asked = action("search", "find the photos of an index that are most like one")
     asked.add_argument("index", type=path, metavar="INDEX", help="folder of the index")
     asked.add_argument("photo", type=path, metavar="PHOTO", help="an image file")
-    asked.add_argument("-k", type=_count, default=DEFAULT_K, metavar="K", help="how many (%(default)s)")
+    asked.add_argument("-k", type=_COUNT, default=DEFAULT_K, metavar="K", help="how many (%(default)s)")
     asked.add_argument("--json", action="store_true", help="print one JSON object")
     about = action("info", "what an index holds, and how good its answers are")
     about.add_argument("index", type=path, metavar="INDEX", help="folder of the index")
@@ -61,38 +60,25 @@ def add_parser(commands: Any, path: Callable[[str], Path]) -> None:
     gallery = action("gallery", "write an index as one compact file, which the page searches on the device")
     gallery.add_argument("index", type=path, metavar="INDEX", help="folder of the index")
     gallery.add_argument("--out", type=path, required=True, metavar="FILE", help="file to write")
-    gallery.add_argument("--dimensions", type=_count, metavar="N", help="of its vectors (as many as fit into 13 MB)")
+    gallery.add_argument("--dimensions", type=_COUNT, metavar="N", help="of its vectors (as many as fit into 13 MB)")
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
     projection = parser.add_mutually_exclusive_group()
     projection.add_argument(
-        "--dimensions", type=_count, metavar="N", help=f"of the projection, at most {DIMENSIONS}, the default"
+        "--dimensions", type=_COUNT, metavar="N", help=f"of the projection, at most {DIMENSIONS}, the default"
     )
     projection.add_argument("--no-projection", action="store_true", help="compare the embeddings as they are")
     parser.add_argument("--kind", choices=KINDS, help="of index (chosen by size and measured recall)")
     parser.add_argument(
-        "--recall", type=_share, metavar="SHARE", help=f"of the ten nearest that a search is to find ({RECALL})"
+        "--recall",
+        type=number(0, 1, above=True),
+        metavar="SHARE",
+        help=f"of the ten nearest that a search is to find ({RECALL})",
     )
 
 
 def _add_workers(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--workers", type=_count, default=0, metavar="N", help="processes that decode (as many as there are cores)"
+        "--workers", type=_COUNT, default=0, metavar="N", help="processes that decode (as many as there are cores)"
     )
-
-
-def _count(text: str) -> int:
-    if not (text.isascii() and text.isdigit()) or not 1 <= int(text) <= 1_000_000:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 up")
-    return int(text)
-
-
-def _share(text: str) -> float:
-    try:
-        share = float(text)
-    except ValueError:
-        share = 0.0
-    if not 0 < share <= 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no share above 0, up to 1")
-    return share

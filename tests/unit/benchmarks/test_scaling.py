@@ -120,10 +120,10 @@ def test_options_that_do_not_fit(results: Path, capsys: pytest.CaptureFixture[st
 @pytest.mark.parametrize(
     ("option", "value", "said"),
     [
-        ("--rate", "0", "not above 0"),
+        ("--rate", "0", "no number above 0"),
         ("--rate", "nan", "no number"),
         ("--price", "cheap", "no number"),
-        ("--headroom", "1", "no share"),
+        ("--headroom", "1", "no number from 0 to below 1"),
         ("--spare", "-1", "no whole number"),
     ],
 )

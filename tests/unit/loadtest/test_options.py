@@ -34,8 +34,8 @@ def test_the_command_names_what_differs(tmp_path: Path, monkeypatch: pytest.Monk
     [
         (["--networks", "5g"], "5g: choose from fibre, 4g, slow-3g"),
         (["--devices", "desktop,watch"], "watch: choose from desktop, phone, slow-phone"),
-        (["--count", "0"], "0 is not a number from 1"),
-        (["--phone-share", "1.5"], "1.5 is not a number from 0 to 1"),
+        (["--count", "0"], "'0' is no whole number from 1 up"),
+        (["--phone-share", "1.5"], "'1.5' is no number from 0 to 1"),
         (["--limit", "hope"], "invalid choice"),
         (["--phone-size", "big"], "invalid"),
     ],

@@ -85,11 +85,11 @@ def test_a_run_among_the_photos_is_refused(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--epochs", "0"], "0 is below 1"),
-        (["--epochs", "two"], "invalid whole number value: 'two'"),
-        (["--ema", "1"], "1 is not within 0 to 0.99999"),
-        (["--lr-body", "nan"], "nan is not within"),
-        (["--seed", "-1"], "-1 is below 0"),
+        (["--epochs", "0"], "'0' is no whole number from 1 up"),
+        (["--epochs", "two"], "'two' is no whole number from 1 up"),
+        (["--ema", "1"], "'1' is no number from 0 to 0.99999"),
+        (["--lr-body", "nan"], "'nan' is no number from 0 to 1"),
+        (["--seed", "-1"], "'-1' is no whole number from 0 up"),
         (["--device", "tpu"], "invalid choice"),
     ],
 )

@@ -47,8 +47,8 @@ def test_more_rounds_are_a_whole_run(tmp_path: Path) -> None:
     ("arguments", "said"),
     [
         (["--only", "twinlens,nginx"], "nginx: choose from twinlens, "),
-        (["--rounds", "0"], "0 is not a number from 1"),
-        (["--seconds", "1.5"], "invalid"),
+        (["--rounds", "0"], "'0' is no whole number from 1 up"),
+        (["--seconds", "1.5"], "'1.5' is no whole number from 1 up"),
     ],
 )
 def test_what_cannot_be_meant_is_said(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
