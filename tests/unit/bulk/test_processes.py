@@ -2,24 +2,10 @@
 
 import pytest
 
-from tests import images, models
 from tests.unit.bulk import fragile
 from twinlens.bulk import processes
 from twinlens.bulk.work import Chunk, Job, chunks
 from twinlens.errors import TwinlensError
-from twinlens.store import open_current
-
-
-@pytest.fixture
-def files(tmp_path):
-    for index, colour in enumerate(models.LABELS):
-        (tmp_path / f"{index}.png").write_bytes(images.encoded(models.picture(colour), "PNG"))
-    return sorted(tmp_path.glob("*.png"))
-
-
-@pytest.fixture
-def job(settings):
-    return Job(settings, open_current(settings.model_folder).path)
 
 
 def found(job, files, workers, size=2):

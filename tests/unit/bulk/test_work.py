@@ -5,22 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests import images, models
-from twinlens.bulk.work import Chunk, Job, Worker, chunks
+from tests import models
+from twinlens.bulk.work import Chunk, Worker, chunks
 from twinlens.classifier import Classifier
-from twinlens.store import open_current
-
-
-@pytest.fixture
-def files(tmp_path):
-    for index, colour in enumerate(models.LABELS):
-        (tmp_path / f"{index}.png").write_bytes(images.encoded(models.picture(colour), "PNG"))
-    return sorted(tmp_path.glob("*.png"))
-
-
-@pytest.fixture
-def job(settings):
-    return Job(settings, open_current(settings.model_folder).path)
 
 
 def test_files_come_in_chunks_in_their_order(files):
