@@ -34,6 +34,7 @@ from training import networks, recipe
 from training.arguments import Arguments
 from training.learner import start
 from training.rules import standard
+from twinlens.arguments import integer
 from twinlens.errors import TwinlensError
 from twinlens.inference import available_threads
 
@@ -131,14 +132,17 @@ def main(given: list[str] | None = None) -> int:
     default = Arguments(Path(), Path())
     add = parser.add_argument
     add("--arch", default=default.arch, help="torchvision's name of the network (%(default)s)")
-    add("--train-size", type=int, default=max(default.train_size), help="edge of the crops, in pixels (%(default)s)")
-    add("--batch-size", type=int, default=default.batch_size, help="photos in a step (%(default)s)")
-    add("--steps", type=int, default=40, help="steps in a turn (%(default)s)")
-    add("--rounds", type=int, default=5, help="turns of each that are counted (%(default)s)")
+    add(
+        "--train-size",
+        type=integer(1),
+        default=max(default.train_size),
+        help="edge of the crops, in pixels (%(default)s)",
+    )
+    add("--batch-size", type=integer(2), default=default.batch_size, help="photos in a step (%(default)s)")
+    add("--steps", type=integer(1), default=40, help="steps in a turn (%(default)s)")
+    add("--rounds", type=integer(1), default=5, help="turns of each that are counted (%(default)s)")
     add("--out", type=Path, default=RESULTS / "train.json", help="result file (%(default)s)")
     options = parser.parse_args(given)
-    if min(options.steps, options.rounds, options.train_size, options.batch_size - 1) < 1:
-        parser.error("--steps, --rounds and --train-size are at least 1, --batch-size at least 2")
     arguments = Arguments(
         Path(),
         Path(),

@@ -20,6 +20,7 @@ from PIL import Image
 
 from loadtest.plan import Kind, Plan, Shot, Stage, Thresholds
 from parity.photos import LARGE_SIZE, Photo, find, large_copies, spread
+from twinlens.arguments import integer, number
 from twinlens.classifier import Classifier
 from twinlens.decode import MEDIA_TYPES, sniff
 from twinlens.errors import TwinlensError
@@ -147,14 +148,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m loadtest.photos", description="Write a plan for locust.")
     parser.add_argument("photos", nargs="?", type=Path, help="folder of photos; pictures made by code without it")
     parser.add_argument("--plan", type=Path, default=Path("build/loadtest/plan.json"), help="the file (%(default)s)")
-    parser.add_argument("--count", type=int, default=50, help="how many different photos (%(default)s)")
-    parser.add_argument("--users", type=int, default=8, help="users of the last stage (%(default)s)")
-    parser.add_argument("--seconds", type=float, default=30, help="how long each of the two stages lasts (%(default)s)")
-    parser.add_argument("--p95-ms", type=float, default=None, help="the 95th percentile that must be kept")
+    parser.add_argument("--count", type=integer(1), default=50, help="how many different photos (%(default)s)")
+    parser.add_argument("--users", type=integer(1), default=8, help="users of the last stage (%(default)s)")
+    parser.add_argument(
+        "--seconds", type=number(0, above=True), default=30, help="how long each of the two stages lasts (%(default)s)"
+    )
+    parser.add_argument("--p95-ms", type=number(0, above=True), help="the 95th percentile that must be kept")
     parser.add_argument("--bundle", action="store_true", help="copy the photos beside the plan, for another machine")
     options = parser.parse_args(arguments)
-    if min(options.count, options.users) < 1 or options.seconds <= 0:
-        parser.error("--count and --users are at least 1, --seconds is above 0")
     try:
         classifier = Classifier.current(Settings.from_environment())
         gathered = gather(options.photos, classifier, options.count, 0.1, options.plan.parent / "plan-photos")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.results import portable
+from twinlens.arguments import integer
 from twinlens.errors import TwinlensError
 
 
@@ -33,7 +34,9 @@ def parse(module: str, description: str, out: Path, arguments: Sequence[str] | N
     parser.add_argument(
         "photos", nargs="?", type=Path, help="folder of photos, searched with its subfolders; scikit-image's without it"
     )
-    parser.add_argument("--large", type=int, default=24, help="how many large JPEGs to make of each size (%(default)s)")
+    parser.add_argument(
+        "--large", type=integer(0), default=24, help="how many large JPEGs to make of each size (%(default)s)"
+    )
     parser.add_argument("--out", type=Path, default=out, help="result file (%(default)s)")
     options = parser.parse_args(arguments)
     photos: Path | None = options.photos

@@ -30,6 +30,7 @@ from benchmarks.results import RESULTS, ROOT, commit, outcome, result, write_res
 from browser.chromium import chromium
 from training.official.environment import prepare
 from training.progress import bar, say
+from twinlens.arguments import number
 from twinlens.errors import TwinlensError
 from twinlens.inference import available_threads
 from twinlens.isolated import default_cache
@@ -55,7 +56,10 @@ def _parser() -> argparse.ArgumentParser:
         help="keep what a stopped run has measured already, of the same commit without changes",
     )
     parser.add_argument(
-        "--limit", type=float, default=Limits.run, help="seconds that one run in the browser may take (%(default)g)"
+        "--limit",
+        type=number(0, above=True),
+        default=Limits.run,
+        help="seconds that one run in the browser may take (%(default)g)",
     )
     parser.add_argument(
         "--work",

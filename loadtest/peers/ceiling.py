@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from benchmarks.results import machine, significant
 from loadtest.photos import make_pictures
 from parity.photos import find, spread
+from twinlens.arguments import integer, number
 from twinlens.decode import Limits
 from twinlens.errors import TwinlensError
 from twinlens.inference import Network, available_threads
@@ -88,11 +89,11 @@ def rates(
     :raises TwinlensError: as :func:`twinlens.decode.decode` and :class:`twinlens.inference.Network` do.
     """
     measured = []
-    for number, setting in enumerate(tried, 1):
+    for turn, setting in enumerate(tried, 1):
         network = Network(version, setting.inference_threads, spinning=setting.spinning)
         rate = _Run(photos, network, setting).rate(seconds)
         measured.append(rate)
-        say(f"{number}/{len(tried)} {setting}: {rate.photos_per_second:.1f} photos/s")
+        say(f"{turn}/{len(tried)} {setting}: {rate.photos_per_second:.1f} photos/s")
     return measured
 
 
@@ -164,11 +165,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add = parser.add_argument
     add("photos", nargs="?", type=Path, help="folder of photos; pictures made by code without it")
     add("--model", type=Path, help="a model's or a version's folder (the one that the settings name)")
-    add("--count", type=int, default=200, help="how many different photos at most (%(default)s)")
-    add("--seconds", type=float, default=3.0, help="how long each setting is measured (%(default)s)")
+    add("--count", type=integer(1), default=200, help="how many different photos at most (%(default)s)")
+    add("--seconds", type=number(0, above=True), default=3.0, help="how long each setting is measured (%(default)s)")
     options = parser.parse_args(arguments)
-    if options.count < 1 or options.seconds <= 0:
-        parser.error("--count is at least 1, --seconds is above 0")
     try:
         model = options.model
         version = open_current(Settings.from_environment().model_folder) if model is None else open_model(model)
