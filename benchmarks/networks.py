@@ -43,7 +43,8 @@ DEFINITIONS: Final = {
     "interval": "95 % interval of the test accuracy (Wilson)",
     "megabytes": "10^6 bytes that the page fetches for the model, as they are and gzipped, in float16",
     "server_ms": "median milliseconds of the network alone in ONNX Runtime, one photo, every core",
-    "page_ms": "median milliseconds of the network alone in TensorFlow.js on wasm with one thread, one photo",
+    "page_ms": "median milliseconds of the network alone in TensorFlow.js on wasm with one thread, one photo; all "
+    "networks in memory, taking turns",
 }
 _PAGE_TURNS: Final = 25
 
@@ -110,6 +111,8 @@ def main(given: Sequence[str] | None = None) -> int:
     inits = dict(pair.partition("=")[::2] for pair in options.init)
     try:
         unknown = sorted(set(inits) - set(names))
+        if len(set(names)) < len(names):
+            raise TwinlensError("invalid_arguments", f"--networks {options.networks} names a network twice.")
         if unknown or not names:
             raise TwinlensError("invalid_arguments", f"--init names networks that are not compared: {unknown}.")
         chosen = [inits.get(name, options.other_init) for name in names]

@@ -31,7 +31,7 @@ _BUNDLES: Final = (
     "tfjs-backend-webgl/dist/tf-backend-webgl.min.js",
     "tfjs-backend-wasm/dist/tf-backend-wasm.min.js",
 )
-# A model: its folder, and the pixels that it is given as base64.
+# For the scripts below: a backend, and a model by the address of its model.json, with the pixels that it is given.
 _OPEN: Final = """
 async function open({path, pixels, shape}) {
   const model = await tf.loadGraphModel(path);
@@ -76,15 +76,19 @@ async ({backend, models: [model]}) => {
 _TIME: Final = """
 async ({backend, models, turns}) => {
   await start(backend);
+  const named = (i, promise) =>
+    promise.catch((error) => {
+      throw new Error(`${models[i].path}: ${error.message}`);
+    });
   const opened = [];
-  for (const model of models) opened.push(await open(model));
+  for (const [i, model] of models.entries()) opened.push(await named(i, open(model)));
   const milliseconds = models.map(() => []);
   const warming = 2;
   for (let turn = -warming; turn < turns; turn++) {
     const order = [...opened.keys()];
     for (const i of turn % 2 ? order.reverse() : order) {
       const began = performance.now();
-      const outputs = await opened[i].run();
+      const outputs = await named(i, opened[i].run());
       if (turn >= 0) milliseconds[i].push(performance.now() - began);
       tf.dispose(outputs);
     }
@@ -122,7 +126,8 @@ class GraphPage:
         A machine that slows down for a while, or collects garbage, so slows all of them.
 
         :param images: for each model, by its folder below the page's, what it is given: as for :meth:`run`.
-        :param turns: how often each is timed, after two runs that are not.
+        :param turns: how often each is timed, after two runs that are not. An even number treats two models alike: a
+            model runs twice on end where the order turns.
         :return: the milliseconds of each turn, by model.
         :raises TwinlensError: as :meth:`run` does.
         """
@@ -143,7 +148,8 @@ class GraphPage:
         except PlaywrightError as error:
             raise TwinlensError(
                 "export_mismatch",
-                f"TensorFlow.js cannot run {self._folder / ', '.join(images)} on {backend}: {error.message}",
+                f"TensorFlow.js cannot run {' and '.join(str(self._folder / model) for model in images)} on {backend}: "
+                f"{error.message}",
             ) from None
 
 

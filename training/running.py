@@ -1,4 +1,4 @@
-"""The arguments that the commands which learn have in common: where they run, and with how much."""
+"""The arguments that ``train`` and ``tune`` have in common: where they run, and with how much."""
 
 from __future__ import annotations
 

@@ -6,10 +6,6 @@ import argparse
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
-
-_MOST_DIGITS: Final = 18
-"""Below 2**63, and what int() takes without a limit of its own."""
 
 
 def path(text: str) -> Path:
@@ -27,8 +23,11 @@ def integer(low: int, high: int | None = None) -> Callable[[str], int]:
     """
 
     def read(text: str) -> int:
-        value = int(text) if text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS else -1
-        if value < low or (high is not None and value > high):
+        try:
+            value = int(text) if text.isascii() and text.isdigit() else None
+        except ValueError:  # thousands of digits
+            value = None
+        if value is None or value < low or (high is not None and value > high):
             raise argparse.ArgumentTypeError(f"{text!r} is no whole number {_bounds(low, high)}")
         return value
 
@@ -46,7 +45,7 @@ def number(
 
     def read(text: str) -> float:
         try:
-            value = float(text)
+            value = float(text) if text.strip() == text and "_" not in text else math.nan
         except ValueError:
             value = math.nan
         fits = math.isfinite(value) and value >= low and (high is None or value <= high)
@@ -61,4 +60,4 @@ def _bounds(low: float, high: float | None, above: bool = False, below: bool = F
     start = f"{'above' if above else 'from'} {low:.16g}"
     if high is None:
         return start if above else f"{start} up"
-    return f"{start} to {'below ' if below else ''}{high:.16g}"
+    return f"{start}{', up' if above else ''} to {'below ' if below else ''}{high:.16g}"

@@ -73,7 +73,7 @@ def measure(row: dict[str, Any], folder: Path, cache: Path, limits: Limits) -> d
         for route in running:
             row[route] |= _timing(found.get(route)) if FAILED not in found else {"not_timed": found[FAILED]}
         if SPEED_RATIO in found:
-            row[SPEED_RATIO] = significant(found[SPEED_RATIO])
+            row[SPEED_RATIO] = significant(found[SPEED_RATIO], 6)  # a goal and a table round it again
     return row
 
 

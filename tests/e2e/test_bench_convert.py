@@ -22,11 +22,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_both_routes_are_timed_in_the_same_turns(folder: Path) -> None:
     found = main("time", folder, "direct", "official")
-    assert found["direct"]["runs"] == found["official"]["runs"] >= 15
+    assert found["direct"]["runs"] == found["official"]["runs"] >= 16
     for route in ("direct", "official"):
         low, high = found[route]["quartiles"]
         assert 0 < low <= found[route]["ms"] <= high
-    assert found["speed_ratio"] > 0
+    assert found["speed_ratio"] > 0  # unlike times: tests/unit/benchmarks/convert/test_runs.py
 
 
 def test_a_route_alone_is_not_compared(folder: Path) -> None:

@@ -17,6 +17,7 @@ from twinlens.arguments import integer, number, path
         (number(0), "1e3", 1000.0),
         (number(0, 1), "1", 1.0),
         (number(0, 1, above=True, below=True), ".5", 0.5),
+        (integer(1), "9" * 30, 10**30 - 1),
         (path, "a b", Path("a b")),
     ],
 )
@@ -36,10 +37,10 @@ def test_what_fits_is_read(read: Callable[[str], Any], text: str, value: Any) ->
         (number(0), "-1", "'-1' is no number from 0 up"),
         (number(0, above=True), "0", "'0' is no number above 0"),
         (number(0, 1), "1.5", "'1.5' is no number from 0 to 1"),
-        (number(0, 1, above=True), "0", "above 0 to 1"),
+        (number(0, 1, above=True), "0", "above 0, up to 1"),
         (number(0, 1, below=True), "1", "from 0 to below 1"),
         (number(0, 0.99999), "1", "from 0 to 0.99999"),
-        *[(number(0), text, "no number from 0 up") for text in ("nan", "inf", "", "cheap")],
+        *[(number(0), text, "no number from 0 up") for text in ("nan", "inf", "", "cheap", " 1", "1_0")],
         (path, "", "the name of a file or folder is empty"),
     ],
 )

@@ -5,8 +5,8 @@
 import { button, element } from '../dom.ts';
 import type { AnsweredPhoto } from '../panels.ts';
 import type { Ready } from '../protocol.ts';
-import { top } from '../scores.ts';
 import { type Refusal, RefusalError } from '../requests/request.ts';
+import { top } from '../scores.ts';
 import { labelText, type Language, sizeText } from '../text.ts';
 import { type Kept, say } from './send.ts';
 import { FEEDBACK_TEXTS } from './text.ts';
