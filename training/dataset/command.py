@@ -150,7 +150,7 @@ def _add_split(parsers: Any) -> argparse.ArgumentParser:
     add("--test", type=number(0, 0.9), default=0.1, help="part of each label (default: 0.1)")
     add("--seed", type=integer(0), default=0, help="decides which photos go where (default: 0)")
     add("--group", metavar="REGEX", help="photos whose path matches with the same first group belong together")
-    add("--anew", action="store_true", help="divide all photos, whatever splits they have")
+    add("--anew", action="store_true", help="divide all photos that are not held out, whatever splits they have")
     _add_near(step)
     return step
 
