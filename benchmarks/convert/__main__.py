@@ -21,7 +21,7 @@ from typing import Any, Final
 
 from benchmarks.arguments import reported
 from benchmarks.convert.environments import megabytes, versions
-from benchmarks.convert.goals import DEFINITIONS, goals, stopped_by
+from benchmarks.convert.goals import COMPARED_AT, DEFINITIONS, goals, stopped_by
 from benchmarks.convert.picture import draw
 from benchmarks.convert.row import ROUTES, Limits, compare, measure
 from benchmarks.convert.selection import pixels_of, selection
@@ -37,6 +37,7 @@ from twinlens.isolated import default_cache
 from twinlens.store import write_atomically
 
 WORK: Final = ROOT / "build" / "bench-convert"
+_CLEAN: Final = re.compile("[0-9a-f]{40}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -54,6 +55,11 @@ def _parser() -> argparse.ArgumentParser:
         "--resume",
         action="store_true",
         help="keep what a stopped run has measured already, of the same commit without changes",
+    )
+    parser.add_argument(
+        "--compared",
+        action="store_true",
+        help="with --resume: keep what was compared at another commit too, and time it anew; the rows name that commit",
     )
     parser.add_argument(
         "--limit",
@@ -111,9 +117,9 @@ def _rows(chosen: dict[str, float], options: argparse.Namespace, cache: Path) ->
         interrupted = threading.Event()
 
         def row_of(name: str) -> dict[str, Any]:
-            if not (graphs / name).is_dir() and not (work / "timed" / f"{name}.json").is_file():
+            if not (graphs / name).is_dir() and _kept(work / "timed" / f"{name}.json", options) is None:
                 (kept / f"{name}.json").unlink(missing_ok=True)  # there would be nothing to time
-            row = _once(kept / f"{name}.json", lambda: compared(name), options, interrupted)
+            row = _once(kept / f"{name}.json", lambda: compared(name), options, interrupted, options.compared)
             say("  ".join([name, *(f"{route}: {stopped_by(row[route]) or 'right'}" for route in ROUTES)]))
             progress.update()
             return row
@@ -141,22 +147,37 @@ def _once(
     make: Callable[[], dict[str, Any]],
     options: argparse.Namespace,
     interrupted: threading.Event | None = None,
+    elsewhere: bool = False,
 ) -> dict[str, Any]:
-    """A row, made and kept in a file; with ``--resume`` read from there if this very commit has made it.
-
-    Of another commit, or with another limit, it would be another figure.
-    """
+    """A row, made and kept in a file; with ``--resume`` read from there."""
+    found = _kept(path, options, elsewhere)
+    if found is not None:
+        return found
     now = commit()
-    if options.resume and re.fullmatch("[0-9a-f]{40}", now):
-        with suppress(OSError, ValueError):
-            state = json.loads(path.read_bytes())
-            if state["commit"] == now and state["limit"] == options.limit:
-                return dict(state["row"])
     row = make()
     if interrupted is None or not interrupted.is_set():  # what was ended has not failed
         state = {"commit": now, "limit": options.limit, "row": row}
         write_atomically(path, (json.dumps(state, indent=1) + "\n").encode())
     return row
+
+
+def _kept(path: Path, options: argparse.Namespace, elsewhere: bool = False) -> dict[str, Any] | None:
+    """A row that this very commit has made, if it may be kept. Of another commit, or with another limit, it would be
+    another figure.
+
+    :param elsewhere: take it of another commit without changes too, which the row then names.
+    """
+    now = commit()
+    if not (options.resume and _CLEAN.fullmatch(now)):
+        return None
+    with suppress(OSError, ValueError):
+        state = json.loads(path.read_bytes())
+        if state["limit"] == options.limit:
+            if state["commit"] == now:
+                return dict(state["row"])
+            if elsewhere and _CLEAN.fullmatch(state["commit"]):
+                return {**state["row"], COMPARED_AT: state["commit"]}
+    return None
 
 
 def _chosen(only: str | None) -> dict[str, float]:

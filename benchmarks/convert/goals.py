@@ -33,11 +33,13 @@ NAMED: Final = (
 """The networks that have goals of their own."""
 _SLOW_TO_WRITE: Final = ("vgg16",)
 """Of these, those without a goal for the seconds of a conversion: 134 million weights."""
+COMPARED_AT: Final = "compared_at"
 DEFINITIONS: Final = {
     "direct": "ONNX to TensorFlow.js by the direct writer, training/tfjs",
     "official": "the same ONNX file by onnx2tf and tensorflowjs_converter, training/official",
     "millions": "weights in millions, as torchvision counts them with 1000 labels; measured with 10",
     "weights": "random, with the batch-norm statistics of real activations, rounded to float16 before both routes",
+    COMPARED_AT: "commit of all but a row's times on the page and the direct writer's seconds, if it is another one",
     "seconds": "from the ONNX file to the files of the graph model; for the official route with the start of its two "
     "programs and with another network's conversion beside it, for the direct writer without the import of onnx and "
     "NumPy, the median of three conversions with nothing beside them",

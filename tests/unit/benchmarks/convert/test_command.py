@@ -93,6 +93,39 @@ def test_rows_of_another_commit_are_measured_again(
     assert measured == ["resnet18"] * 3
 
 
+def test_what_another_commit_compared_is_kept_if_asked_for(
+    measured: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def compared_at(*arguments: str) -> list[str | None]:
+        run(tmp_path, "--only", "resnet18", *arguments)
+        found = json.loads((tmp_path / "work" / "convert.json").read_bytes())["rows"]
+        assert [row["timed"] for row in found] == [True]
+        return [row.get("compared_at") for row in found]
+
+    monkeypatch.setattr(command, "commit", lambda: "f" * 40)
+    assert compared_at() == [None]
+    (tmp_path / "work" / "graphs" / "resnet18").mkdir()  # as a run that was stopped before it was timed leaves it
+    (tmp_path / "work" / "timed" / "resnet18.json").unlink()
+    monkeypatch.setattr(command, "commit", lambda: HEAD)
+    assert compared_at("--resume", "--compared") == ["f" * 40]
+    assert compared_at("--resume", "--compared") == ["f" * 40], "what was timed since is kept"
+    assert measured == ["resnet18"]
+    monkeypatch.setattr(command, "commit", lambda: "e" * 40)
+    assert compared_at("--resume", "--compared") == [None], "its graphs are gone: it is compared again"
+    assert measured == ["resnet18"] * 2
+
+
+def test_what_changes_compared_is_not_kept(
+    measured: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "commit", lambda: f"{HEAD}+changes")
+    run(tmp_path, "--only", "resnet18")
+    (tmp_path / "work" / "graphs" / "resnet18").mkdir()
+    monkeypatch.setattr(command, "commit", lambda: HEAD)
+    run(tmp_path, "--only", "resnet18", "--resume", "--compared")
+    assert measured == ["resnet18"] * 2
+
+
 def test_rows_with_changes_are_never_kept(measured: list[str], tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(command, "commit", lambda: f"{HEAD}+changes")
     run(tmp_path, "--only", "resnet18")
